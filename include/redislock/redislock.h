@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * redislock - a distributed lock that lives in Redis or Valkey.
+ *
+ * This header is the whole public ABI. It is plain C for people and for FFI parsers alike: opaque types, fixed-width
+ * numbers, anonymous enums, no macros beside the guards, no varargs, no structs, no callbacks.
+ *
+ * Statuses. Functions that can fail return an int32_t: 0 is success, a positive number an outcome that is not a
+ * failure, a negative number a failure. errno is neither set nor read for the caller. The text of a failure belongs to
+ * the handle that failed; redislock_client_error() and redislock_lock_error() copy it out.
+ *
+ * Durations are int64_t milliseconds and have _ms in their names. Inputs are copied before a function returns.
+ *
+ * Threads
+ *   redislock_client            any number of threads at once
+ *   redislock_lock              one caller at a time, except: is_held, remaining_ms, fence, token, name, channel,
+ *                               interrupt, which any thread may call while another one is busy with the lock
+ *   redislock_info, _list       one caller at a time
+ *   strerror, version, has      any thread, at any time
+ * A second caller of a lock that is busy gets REDISLOCK_IN_USE and disturbs nothing.
+ *
+ * Lifetimes
+ *   client   from redislock_client_new() until redislock_client_free() and until its last lock and list are freed,
+ *            whatever the order: freeing a client that still has locks only gives up the caller's own reference
+ *   lock     from redislock_lock_new() to redislock_lock_free(); freeing a held lock releases it
+ *   info     a snapshot; independent of the client that made it
+ *   list     from redislock_list_new() to redislock_list_free()
+ * Every _free(NULL) does nothing.
+ *
+ * Forks. A child process must not use the handles that it inherits: every call answers REDISLOCK_FORKED and sends
+ * nothing. Freeing them is allowed, silent and leaves the parent's lock alone. A client made in the child works.
+ *
+ * Signals. The library installs no handler, blocks all signals in the one thread that it may start, and never raises
+ * SIGPIPE. See redislock_client_set_interruptible() and redislock_client_interrupt().
+ */
+#ifndef REDISLOCK_H
+#define REDISLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A server with its connections, waiters and leases. */
+typedef struct redislock_client redislock_client;
+
+/* One name, one kind; free, waiting or held. */
+typedef struct redislock_lock redislock_lock;
+
+/* What was seen of a name at one moment. */
+typedef struct redislock_info redislock_info;
+
+/* A walk over the names that are locked. */
+typedef struct redislock_list redislock_list;
+
+/* Statuses. A number is never given a second meaning. */
+enum {
+	REDISLOCK_OK = 0,                  /* done */
+	REDISLOCK_NOT_ACQUIRED = 1,        /* somebody else held the lock until the wait ended */
+	REDISLOCK_NOT_LOCKED = 2,          /* nothing to break: not locked, or not by the token that was expected */
+	REDISLOCK_END = 3,                 /* no more names in the list */
+	REDISLOCK_INVALID_ARGUMENT = -1,   /* an argument is NULL, malformed or out of range */
+	REDISLOCK_NO_MEMORY = -2,          /* out of memory in this process */
+	REDISLOCK_NOT_OWNED = -3,          /* this handle doesn't hold the lock */
+	REDISLOCK_LOST = -4,               /* this handle held the lock and it ended before it was released */
+	REDISLOCK_TIMEOUT = -5,            /* the server didn't answer in time */
+	REDISLOCK_CONNECTION_REFUSED = -6, /* no connection could be made */
+	REDISLOCK_CONNECTION_LOST = -7,    /* the connection broke and could not be restored in time */
+	REDISLOCK_PROTOCOL = -8,           /* the peer doesn't talk like a Redis server */
+	REDISLOCK_SERVER = -9,             /* the server answered with an error; its text is the handle's error text */
+	REDISLOCK_AUTHENTICATION = -10,    /* the server wants other credentials */
+	REDISLOCK_PERMISSION = -11,        /* the server's access rules forbid it */
+	REDISLOCK_READ_ONLY = -12,         /* the server is a read-only replica */
+	REDISLOCK_NOT_ENOUGH_REPLICAS = -13, /* too few replicas took part */
+	REDISLOCK_FORKED = -14,              /* the handle was made before a fork, in the parent process */
+	REDISLOCK_INTERRUPTED = -15,         /* the wait was interrupted and can be resumed */
+	REDISLOCK_UNSUPPORTED = -16,         /* this build, or this server, can't do that */
+	REDISLOCK_INTERNAL = -17,            /* a bug in redislock */
+	REDISLOCK_IN_USE = -18,    /* the handle is held, waiting or in another caller's hands; or the token is */
+	REDISLOCK_WRONG_TYPE = -19 /* a key of that name exists and is no lock; it was left alone */
+};
+
+/* Kinds of lock, for redislock_lock_new(). */
+enum {
+	REDISLOCK_KIND_PUBSUB = 1, /* waiters queue and are woken by a message, in order, one at a time */
+	REDISLOCK_KIND_SPIN = 2    /* waiters try again at an interval, and have no place in the queue */
+};
+
+/* Special durations. */
+enum {
+	REDISLOCK_FOREVER = -1,  /* a wait without an end */
+	REDISLOCK_NO_EXPIRY = -1 /* a lock that no crash will ever free; or a lease without an end */
+};
+
+/* ---- library ---------------------------------------------------------------------------------------------------- */
+
+/* The version of the library at run time as one number: major * 1000000 + minor * 1000 + patch.
+ * Any thread. Since 1.0. */
+int32_t redislock_version_number(void);
+
+/* The version of the library at run time, as in "1.0.0". The text is static. Any thread. Since 1.0. */
+const char *redislock_version_string(void);
+
+/* Whether this build has a feature. feature: "tls", "resp3", "sentinel", "cluster" or any later name.
+ * Returns 1 if it has, 0 if it hasn't, doesn't know the name, or feature is NULL. Any thread. Since 1.0. */
+int32_t redislock_has(const char *feature);
+
+/* A sentence for a status, for people. Never NULL, whatever the number; the text is static. Any thread. Since 1.0. */
+const char *redislock_strerror(int32_t status);
+
+/* The name of a status without its prefix, as in "NOT_ACQUIRED"; "UNKNOWN" for a number that is none. Never NULL; the
+ * text is static. Any thread. Since 1.0. */
+const char *redislock_error_name(int32_t status);
+
+/* ---- client ----------------------------------------------------------------------------------------------------- */
+
+/* Makes a client. It connects at its first use, or when redislock_client_connect() asks it to.
+ *
+ * url      redis://[user[:password]@]host[:port][/db] or unix:///path[?db=N], NUL-terminated, at most 4096 bytes. The
+ *          parts are percent-decoded; an IPv6 address stands in brackets; user may be empty (redis://:password@host).
+ * client   where the handle is written; NULL is written on failure. The caller frees it.
+ *
+ * REDISLOCK_OK; REDISLOCK_INVALID_ARGUMENT for a URL that can't be read (redislock_url_error() says which part);
+ * REDISLOCK_UNSUPPORTED for a scheme this build lacks; REDISLOCK_NO_MEMORY. Any thread. Since 1.0. */
+int32_t redislock_client_new(const char *url, redislock_client **client);
+
+/* What is wrong with a URL, in a sentence that never repeats its password.
+ *
+ * url      the URL, NUL-terminated
+ * text     receives the sentence, cut to fit and NUL-terminated; empty if nothing is wrong
+ * size     the capacity of text in bytes
+ *
+ * What redislock_client_new() would answer to that URL. Any thread. Since 1.0. */
+int32_t redislock_url_error(const char *url, char *text, size_t size);
+
+/* Gives up the caller's reference. The client ends with its last lock and list. Doesn't wait for the server. In a
+ * forked child it frees memory and closes descriptors, silently. Not while another thread calls with this client and
+ * no reference of its own. Since 1.0. */
+void redislock_client_free(redislock_client *client);
+
+/* How long making a connection may take, name resolution and greeting included. Default 5000.
+ * timeout_ms: 1 to 2^31-1. REDISLOCK_OK or REDISLOCK_INVALID_ARGUMENT. Any thread. Since 1.0. */
+int32_t redislock_client_set_connect_timeout_ms(redislock_client *client, int64_t timeout_ms);
+
+/* How long the server may take for an answer before the connection counts as dead. Default 5000. It bounds every call
+ * but a wait for a lock, and the first answer of a wait of 0.
+ * timeout_ms: 1 to 2^31-1. REDISLOCK_OK or REDISLOCK_INVALID_ARGUMENT. Any thread. Since 1.0. */
+int32_t redislock_client_set_command_timeout_ms(redislock_client *client, int64_t timeout_ms);
+
+/* The name that the connections take with CLIENT SETNAME; none by default. Used at the next connect.
+ * name: 1 to 255 bytes from '!' to '~', NUL-terminated; NULL or "" for none. REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT
+ * or REDISLOCK_NO_MEMORY. Any thread. Since 1.0. */
+int32_t redislock_client_set_name(redislock_client *client, const char *name);
+
+/* The credentials of the next connect; they replace those of the URL. Open connections stay as they are.
+ *
+ * user      NUL-terminated; NULL or "" for the server's default user
+ * password  NUL-terminated; NULL for none, which also forgets earlier credentials
+ *
+ * REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT (a user without a password, or over 4096 bytes) or REDISLOCK_NO_MEMORY.
+ * Any thread, also while others use the client. Since 1.0. */
+int32_t redislock_client_set_credentials(redislock_client *client, const char *user, const char *password);
+
+/* Whether a signal that arrives in a waiting thread ends its wait with REDISLOCK_INTERRUPTED. Off by default: waits go
+ * on after a signal. Sure to see the signal only in a process with one waiting thread; elsewhere let the handler call
+ * redislock_client_interrupt().
+ * on: 0 or 1. REDISLOCK_OK or REDISLOCK_INVALID_ARGUMENT. Any thread. Since 1.0. */
+int32_t redislock_client_set_interruptible(redislock_client *client, int32_t on);
+
+/* Connects now, so that a wrong address or password is known before the first lock. Does nothing when connected.
+ * REDISLOCK_OK or a failure of the connection within the connect timeout. Any thread. Since 1.0. */
+int32_t redislock_client_connect(redislock_client *client);
+
+/* Asks the server for a sign of life, once there and back.
+ * REDISLOCK_OK or a failure within the connect and command timeouts. Any thread. Since 1.0. */
+int32_t redislock_client_ping(redislock_client *client);
+
+/* Ends every wait of the client that is under way with REDISLOCK_INTERRUPTED; a wait that begins later isn't touched.
+ * Safe in a signal handler. REDISLOCK_OK or REDISLOCK_INVALID_ARGUMENT. Any thread. Since 1.0. */
+int32_t redislock_client_interrupt(redislock_client *client);
+
+/* A descriptor that becomes readable when a lease of this client that is being renewed could not be kept. Reading 8
+ * bytes from it re-arms it. The client owns and closes it.
+ * Returns the descriptor, or a negative status. Any thread. Since 1.0. */
+int32_t redislock_client_lost_fd(redislock_client *client);
+
+/* The text of the client's last failure.
+ * text receives it, cut to fit and NUL-terminated; size is its capacity in bytes. REDISLOCK_OK or
+ * REDISLOCK_INVALID_ARGUMENT. Any thread; the failure may be another thread's. Since 1.0. */
+int32_t redislock_client_error(redislock_client *client, char *text, size_t size);
+
+/* Releases a lock by force, whoever holds it: an operator's tool. The holder learns it at its next renewal; until then
+ * two may believe to hold the lock, and only the fence tells them apart.
+ *
+ * name, name_length    the lock's name: 1 to 32768 bytes of any kind
+ * token, token_length  break it only if this token still holds it; NULL and 0 for any
+ *
+ * REDISLOCK_OK, REDISLOCK_NOT_LOCKED, or a failure. Any thread. Since 1.0. */
+int32_t redislock_client_break(redislock_client *client, const void *name, size_t name_length, const char *token,
+                               size_t token_length);
+
+/* ---- lock ------------------------------------------------------------------------------------------------------- */
+
+/* Makes a handle for a lock. Nothing is sent.
+ *
+ * client       its client; the lock keeps it alive
+ * kind         REDISLOCK_KIND_PUBSUB or REDISLOCK_KIND_SPIN
+ * name         1 to 32768 bytes of any kind, name_length of them; not beginning with "rlock-queue:" or "rlock-state:",
+ *              the prefixes of redislock's own keys
+ * lock         where the handle is written; NULL is written on failure. The caller frees it.
+ *
+ * REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT, REDISLOCK_NO_MEMORY or REDISLOCK_FORKED. Any thread. Since 1.0. */
+int32_t redislock_lock_new(redislock_client *client, int32_t kind, const void *name, size_t name_length,
+                           redislock_lock **lock);
+
+/* Frees a lock. A held one is released first and a waiting one leaves the queue, best effort and within at most one
+ * second. The caller must be the only one who uses the lock. Since 1.0. */
+void redislock_lock_free(redislock_lock *lock);
+
+/* The setters below answer REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT for NULL or a value out of range,
+ * REDISLOCK_IN_USE while the lock is held or waiting (except where they say otherwise), or REDISLOCK_FORKED. */
+
+/* How long the lock outlives its holder's last sign of life. Default 30000 with renewal; setting it turns renewal off
+ * until redislock_lock_set_renewal() turns it on again.
+ * ttl_ms: 1 to 2^53-1, or REDISLOCK_NO_EXPIRY. About 1 % and 2 ms of it are kept as a safety margin. Since 1.0. */
+int32_t redislock_lock_set_ttl_ms(redislock_lock *lock, int64_t ttl_ms);
+
+/* Whether the client keeps the lease alive at a third of its TTL until the lock is released. on: 0 or 1. Since 1.0. */
+int32_t redislock_lock_set_renewal(redislock_lock *lock, int32_t on);
+
+/* How long redislock_lock_acquire() waits. Default 60000.
+ * wait_ms: 0 tries once; up to 2^53-1; REDISLOCK_FOREVER. Allowed while a wait is interrupted: it then counts from
+ * the call that resumes it. Since 1.0. */
+int32_t redislock_lock_set_wait_ms(redislock_lock *lock, int64_t wait_ms);
+
+/* The pause of a spin lock between two tries. Default 100. interval_ms: 1 to 2^31-1. Since 1.0. */
+int32_t redislock_lock_set_spin_interval_ms(redislock_lock *lock, int64_t interval_ms);
+
+/* How the pause of a spin lock grows from try to try. Default: constant.
+ *
+ * percent  the next pause in percent of the last: 100 (constant) to 1000; above 100 each pause is also shortened by
+ *          up to a quarter at random, so that many waiters spread out
+ * max_ms   where it stops growing, 1 to 2^31-1
+ *
+ * Since 1.0. */
+int32_t redislock_lock_set_spin_growth(redislock_lock *lock, int32_t percent, int64_t max_ms);
+
+/* A label that tells people who holds the lock. Default: none.
+ * owner: 0 to 255 bytes without control characters, owner_length of them. Since 1.0. */
+int32_t redislock_lock_set_owner(redislock_lock *lock, const char *owner, size_t owner_length);
+
+/* A token of the caller's own instead of a new random one for each acquisition. Whoever sets one gives up the guarantee
+ * that a stale release never ends a later hold. Two locks of one client can't use one token at the same time.
+ * token: 1 to 128 bytes from '!' to '~', token_length of them; NULL and 0 for random ones again. Since 1.0. */
+int32_t redislock_lock_set_token(redislock_lock *lock, const char *token, size_t token_length);
+
+/* Takes the lock, waiting for it as long as set.
+ *
+ * REDISLOCK_OK: it is held. REDISLOCK_NOT_ACQUIRED: the wait ended first. REDISLOCK_INTERRUPTED: see
+ * redislock_client_interrupt(); calling again resumes the wait with the same token and place in the queue,
+ * redislock_lock_cancel() gives it up. REDISLOCK_IN_USE: held already, or another caller is busy with it.
+ * REDISLOCK_LOST: a lease under renewal was lost since the last call; the handle is free again. Else a failure; nothing
+ * is held.
+ *
+ * Returns within the wait and about 100 ms; a wait of 0 within the connect and command timeouts. A server that could
+ * never be reached is reported at once, one that was reached before is tried again as long as the wait lasts.
+ * One caller at a time. Since 1.0. */
+int32_t redislock_lock_acquire(redislock_lock *lock);
+
+/* Gives up an interrupted wait: leaves the queue, and hands the lock on if it came meanwhile. Does nothing when there
+ * is no such wait. REDISLOCK_OK or a failure; the wait is over in any case. One caller at a time. Since 1.0. */
+int32_t redislock_lock_cancel(redislock_lock *lock);
+
+/* Releases the lock, handing it to the first waiter.
+ *
+ * REDISLOCK_OK: it is released. REDISLOCK_NOT_OWNED: this handle doesn't hold it. REDISLOCK_LOST: it had ended before;
+ * the handle is free again. Another failure: it may still be locked on the server until its TTL ends; it is renewed no
+ * more, and releasing can be tried again. One caller at a time. Since 1.0. */
+int32_t redislock_lock_release(redislock_lock *lock);
+
+/* Sets the lease to a TTL counted from now; a renewed lease goes on with it.
+ * ttl_ms: 1 to 2^53-1, or REDISLOCK_NO_EXPIRY. REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT, REDISLOCK_NOT_OWNED,
+ * REDISLOCK_LOST or a failure, after which the former lease still counts. One caller at a time. Since 1.0. */
+int32_t redislock_lock_extend(redislock_lock *lock, int64_t ttl_ms);
+
+/* Whether the lock is held, by this process's own monotonic clock; nothing is sent. 1 or 0; 0 for NULL, and in a
+ * forked child. Any thread. Since 1.0. */
+int32_t redislock_lock_is_held(redislock_lock *lock);
+
+/* How long the lock is sure to be held still: milliseconds, REDISLOCK_NO_EXPIRY without an end, 0 when not held.
+ * Nothing is sent. Any thread. Since 1.0. */
+int64_t redislock_lock_remaining_ms(redislock_lock *lock);
+
+/* The fencing token of the present or last hold: it rises with every grant of this name, so that a resource which
+ * remembers the highest it has seen can refuse a late holder. Below 2^53; 0 before the first hold. Any thread.
+ * Since 1.0. */
+uint64_t redislock_lock_fence(redislock_lock *lock);
+
+/* The token of the present or last acquisition, or the caller's own.
+ * token receives it, cut to fit and NUL-terminated (empty before the first acquisition); size is its capacity, 129
+ * bytes hold any. REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT or REDISLOCK_FORKED. Any thread. Since 1.0. */
+int32_t redislock_lock_token(redislock_lock *lock, char *token, size_t size);
+
+/* The name of the lock, which is also its key. length receives the number of bytes, and may be NULL. Valid until the
+ * lock is freed; NUL-terminated, though the name itself may hold NUL bytes. NULL for NULL. Any thread. Since 1.0. */
+const char *redislock_lock_name(redislock_lock *lock, size_t *length);
+
+/* The channel on which releases are announced to others than redislock, in the same shape as redislock_lock_name().
+ * Any thread. Since 1.0. */
+const char *redislock_lock_channel(redislock_lock *lock, size_t *length);
+
+/* Where the lock stood when the server was last asked, for somebody who watches a wait.
+ * Returns the number of waiters before it, or -1 when it doesn't wait in the queue. Any thread. Since 1.0. */
+int64_t redislock_lock_place(redislock_lock *lock);
+
+/* Ends the wait of this lock that is under way with REDISLOCK_INTERRUPTED. Safe in a signal handler.
+ * REDISLOCK_OK or REDISLOCK_INVALID_ARGUMENT. Any thread. Since 1.0. */
+int32_t redislock_lock_interrupt(redislock_lock *lock);
+
+/* The text of the lock's last failure, in the same shape as redislock_client_error(). One caller at a time.
+ * Since 1.0. */
+int32_t redislock_lock_error(redislock_lock *lock, char *text, size_t size);
+
+/* ---- looking from outside -----------------------------------------------------------------------------------------
+ */
+
+/* Looks at a name, without taking part.
+ *
+ * name, name_length   1 to 32768 bytes of any kind
+ * info                where the snapshot is written; NULL is written on failure. The caller frees it.
+ *
+ * REDISLOCK_OK, also when the name isn't locked; REDISLOCK_WRONG_TYPE; or a failure. Any thread. Since 1.0. */
+int32_t redislock_info_get(redislock_client *client, const void *name, size_t name_length, redislock_info **info);
+
+/* Frees a snapshot. Since 1.0. */
+void redislock_info_free(redislock_info *info);
+
+/* Whether it was locked: 1 or 0. Since 1.0. */
+int32_t redislock_info_locked(const redislock_info *info);
+
+/* The holder's token; "" when it wasn't locked. length receives the number of bytes, and may be NULL. Valid until the
+ * snapshot is freed. Since 1.0. */
+const char *redislock_info_token(const redislock_info *info, size_t *length);
+
+/* The holder's label, in the same shape; "" when there was none or the holder isn't a redislock. Since 1.0. */
+const char *redislock_info_owner(const redislock_info *info, size_t *length);
+
+/* How long the lock would have lasted without a renewal: milliseconds, REDISLOCK_NO_EXPIRY without an end, 0 when it
+ * wasn't locked. Since 1.0. */
+int64_t redislock_info_remaining_ms(const redislock_info *info);
+
+/* How many waited in the queue. Spinning and foreign waiters aren't known. Since 1.0. */
+int64_t redislock_info_waiters(const redislock_info *info);
+
+/* The last fencing token issued for the name; 0 for none. Since 1.0. */
+uint64_t redislock_info_fence(const redislock_info *info);
+
+/* Starts a walk over the names that redislock has locked. Locks of others have no state on the server and are not
+ * found. A name that is locked throughout the walk is found, at least once.
+ *
+ * pattern   a pattern of the shell (*, ?, [a-z]), NUL-terminated; NULL for every name
+ * list      where the handle is written; NULL is written on failure. The caller frees it.
+ *
+ * REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT (a pattern over 4096 bytes), REDISLOCK_NO_MEMORY or REDISLOCK_FORKED.
+ * Any thread. Since 1.0. */
+int32_t redislock_list_new(redislock_client *client, const char *pattern, redislock_list **list);
+
+/* Ends a walk. Since 1.0. */
+void redislock_list_free(redislock_list *list);
+
+/* The next name.
+ *
+ * name      receives a pointer that is valid until the next call or the list is freed
+ * length    receives the number of bytes
+ *
+ * REDISLOCK_OK, REDISLOCK_END, or a failure, after which the walk can go on. Since 1.0. */
+int32_t redislock_list_next(redislock_list *list, const char **name, size_t *length);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* REDISLOCK_H */

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A walk over the names that are locked: their state keys are scanned, and each is looked at. */
+#include "api.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PATTERN_MAX = 4096, CURSOR_MAX = 24 };
+
+struct redislock_list {
+	redislock_client *client;
+	char *pattern; /* NULL: every name */
+	char *match;   /* the same for the keys, as far as the server can tell */
+	char cursor[CURSOR_MAX + 1];
+	bool last;   /* the cursor has come round */
+	char *names; /* of this step, each behind its length */
+	size_t size, at;
+};
+
+struct scan {
+	struct rlk_call call;
+	redislock_list *list;
+};
+
+RLK_EXPORT int32_t redislock_list_new(redislock_client *client, const char *pattern, redislock_list **list)
+{
+	if (list == NULL) {
+		return REDISLOCK_INVALID_ARGUMENT;
+	}
+	*list = NULL;
+	if (client == NULL || (pattern != NULL && strnlen(pattern, PATTERN_MAX + 1) > PATTERN_MAX)) {
+		return REDISLOCK_INVALID_ARGUMENT;
+	}
+	if (rlk_forked(client)) {
+		return REDISLOCK_FORKED;
+	}
+	redislock_list *made = calloc(1, sizeof *made);
+	if (made == NULL) {
+		return REDISLOCK_NO_MEMORY;
+	}
+	static const char match[] = RLK_STATE_PREFIX "{*}:";
+	const char *names = pattern != NULL ? pattern : "*";
+	made->pattern = pattern != NULL ? strdup(pattern) : NULL;
+	made->match = malloc(sizeof match + strlen(names));
+	if (made->match == NULL || (pattern != NULL && made->pattern == NULL)) {
+		free(made->pattern);
+		free(made->match);
+		free(made);
+		return REDISLOCK_NO_MEMORY;
+	}
+	memcpy(made->match, match, sizeof match);
+	strcat(made->match, names);
+	memcpy(made->cursor, "0", 2);
+	made->client = client;
+	rlk_client_retain(client);
+	*list = made;
+	return REDISLOCK_OK;
+}
+
+RLK_EXPORT void redislock_list_free(redislock_list *list)
+{
+	if (list != NULL) {
+		rlk_client_release(list->client);
+		free(list->names);
+		free(list->match);
+		free(list->pattern);
+		free(list);
+	}
+}
+
+/* Appends the names of a step's keys, each behind its length and with a NUL behind. */
+static int32_t take_scan(struct rlk_call *call, const struct rlk_value *reply, size_t count)
+{
+	redislock_list *list = ((struct scan *)(void *)call)->list; /* its first member */
+	if (count < 3 || reply[0].type != RLK_ARRAY || reply[1].type != RLK_STRING || reply[2].type != RLK_ARRAY ||
+	    reply[1].text.length > CURSOR_MAX) {
+		snprintf(call->text, sizeof call->text, "the server's answer to SCAN is none");
+		return REDISLOCK_PROTOCOL;
+	}
+	size_t size = 0;
+	for (size_t i = 3; i < count; i++) {
+		size += reply[i].text.length + sizeof(size_t) + 1;
+	}
+	char *names = malloc(size + 1);
+	if (names == NULL) {
+		return REDISLOCK_NO_MEMORY;
+	}
+	free(list->names);
+	list->names = names;
+	list->size = list->at = 0;
+	for (size_t i = 3; i < count; i++) {
+		struct rlk_slice name;
+		if (reply[i].type == RLK_STRING && rlk_names_of_state(reply[i].text, &name)) {
+			memcpy(names + list->size, &name.length, sizeof name.length);
+			memcpy(names + list->size + sizeof name.length, name.data, name.length);
+			list->size += sizeof name.length + name.length;
+			names[list->size++] = '\0';
+		}
+	}
+	memcpy(list->cursor, reply[1].text.data, reply[1].text.length);
+	list->cursor[reply[1].text.length] = '\0';
+	list->last = strcmp(list->cursor, "0") == 0;
+	return REDISLOCK_OK;
+}
+
+static int32_t scan(redislock_list *list)
+{
+	struct scan step = { .call = { .script = -1, .take = take_scan }, .list = list };
+	struct rlk_words *words = &step.call.words;
+	char cursor[CURSOR_MAX + 1];
+	memcpy(cursor, list->cursor, sizeof cursor);
+	rlk_words_add(words, RLK_LITERAL("SCAN"));
+	rlk_words_add(words, (struct rlk_slice) { cursor, strlen(cursor) });
+	rlk_words_add(words, RLK_LITERAL("MATCH"));
+	rlk_words_add(words, (struct rlk_slice) { list->match, strlen(list->match) });
+	rlk_words_add(words, RLK_LITERAL("COUNT"));
+	rlk_words_add(words, RLK_LITERAL("500"));
+	return rlk_client_ask(list->client, &step.call);
+}
+
+/* Whether a name is wanted: the server matched the pattern against a key that holds the name twice. */
+static int32_t wanted(redislock_list *list, const char *name, size_t length, bool *is)
+{
+	redislock_info *info;
+	*is = list->pattern == NULL || strlen(name) != length || fnmatch(list->pattern, name, 0) == 0;
+	if (!*is) {
+		return REDISLOCK_OK;
+	}
+	int32_t status = redislock_info_get(list->client, name, length, &info);
+	if (status == REDISLOCK_WRONG_TYPE) {
+		*is = false;
+		return REDISLOCK_OK;
+	}
+	*is = redislock_info_locked(info) == 1;
+	redislock_info_free(info);
+	return status;
+}
+
+RLK_EXPORT int32_t redislock_list_next(redislock_list *list, const char **name, size_t *length)
+{
+	if (list == NULL || name == NULL || length == NULL) {
+		return REDISLOCK_INVALID_ARGUMENT;
+	}
+	for (;;) {
+		while (list->at < list->size) {
+			bool is;
+			memcpy(length, list->names + list->at, sizeof *length);
+			*name = list->names + list->at + sizeof *length;
+			int32_t status = wanted(list, *name, *length, &is);
+			if (status != REDISLOCK_OK) {
+				return status;
+			}
+			list->at += sizeof *length + *length + 1;
+			if (is) {
+				return REDISLOCK_OK;
+			}
+		}
+		if (list->last) {
+			return REDISLOCK_END;
+		}
+		int32_t status = scan(list);
+		if (status != REDISLOCK_OK) {
+			return status;
+		}
+	}
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What this build is. The version comes from the build. */
+#include "api.h"
+
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+
+RLK_EXPORT int32_t redislock_version_number(void)
+{
+	return REDISLOCK_VERSION_MAJOR * 1000000 + REDISLOCK_VERSION_MINOR * 1000 + REDISLOCK_VERSION_PATCH;
+}
+
+RLK_EXPORT const char *redislock_version_string(void)
+{
+	return TEXT(REDISLOCK_VERSION_MAJOR) "." TEXT(REDISLOCK_VERSION_MINOR) "." TEXT(REDISLOCK_VERSION_PATCH);
+}
+
+RLK_EXPORT int32_t redislock_has(const char *feature)
+{
+	/* TLS, RESP3, Sentinel and Cluster are not in this build; other names are unknown. */
+	(void)feature;
+	return 0;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What goes to standard error, and which exit status a failure is. */
+#define _GNU_SOURCE 1
+#include "cli.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* In one write, so that the lines of several processes don't mix. */
+void complain(const char *format, ...)
+{
+	char *line = NULL;
+	size_t length;
+	va_list arguments;
+	FILE *out = open_memstream(&line, &length);
+
+	if (out == NULL) {
+		return;
+	}
+	fputs("redis-lock: ", out);
+	va_start(arguments, format);
+	vfprintf(out, format, arguments);
+	va_end(arguments);
+	fputc('\n', out);
+	if (fclose(out) == 0 && write(STDERR_FILENO, line, length) < 0) {
+		/* There is nobody left to tell. */
+	}
+	free(line);
+}
+
+static int exit_status(int32_t status)
+{
+	switch (status) {
+	case REDISLOCK_INVALID_ARGUMENT:
+		return EXIT_USAGE;
+	case REDISLOCK_TIMEOUT:
+	case REDISLOCK_CONNECTION_REFUSED:
+	case REDISLOCK_CONNECTION_LOST:
+	case REDISLOCK_PROTOCOL:
+	case REDISLOCK_READ_ONLY:
+	case REDISLOCK_NOT_ENOUGH_REPLICAS:
+		return EXIT_UNAVAILABLE;
+	case REDISLOCK_AUTHENTICATION:
+	case REDISLOCK_PERMISSION:
+		return EXIT_PERMISSION;
+	case REDISLOCK_LOST:
+		return EXIT_LOST;
+	default:
+		return EXIT_INTERNAL;
+	}
+}
+
+static const char *advice(int32_t status)
+{
+	switch (status) {
+	case REDISLOCK_TIMEOUT:
+	case REDISLOCK_CONNECTION_REFUSED:
+	case REDISLOCK_CONNECTION_LOST:
+		return "; is the server running, and is --url or REDISLOCK_URL its address?";
+	case REDISLOCK_PROTOCOL:
+		return "; is --url or REDISLOCK_URL the address of a Redis or Valkey server?";
+	case REDISLOCK_READ_ONLY:
+		return "; give the address of the primary";
+	case REDISLOCK_AUTHENTICATION:
+		return "; put the user and password into REDISLOCK_URL, as in redis://user:password@host";
+	case REDISLOCK_PERMISSION:
+		return "; the server's user needs the right to run scripts on the lock's keys and channels";
+	case REDISLOCK_WRONG_TYPE:
+		return "; choose another name";
+	default:
+		return "";
+	}
+}
+
+int report_failure(const char *what, int32_t status, redislock_client *client, redislock_lock *lock)
+{
+	char text[1024] = "";
+
+	if (lock != NULL) {
+		redislock_lock_error(lock, text, sizeof text);
+	} else if (client != NULL) {
+		redislock_client_error(client, text, sizeof text);
+	}
+	complain("%s: %s%s", what, text[0] != '\0' ? text : redislock_strerror(status), advice(status));
+	return exit_status(status);
+}

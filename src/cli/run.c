@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * redis-lock run: wait for the lock, run the command, release the lock. */
+#define _GNU_SOURCE 1
+#include "run.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *user_name(void)
+{
+	/* The environment first: a user directory may be far away. */
+	const char *name = getenv("LOGNAME");
+	if (name == NULL || name[0] == '\0') {
+		name = getenv("USER");
+	}
+	if (name == NULL || name[0] == '\0') {
+		const struct passwd *user = getpwuid(geteuid());
+		name = user != NULL ? user->pw_name : "unknown";
+	}
+	return name;
+}
+
+/* size bytes, of which the label takes at most 255. */
+static void default_owner(char *owner, size_t size)
+{
+	char host[65] = "";
+
+	gethostname(host, sizeof host - 1);
+	snprintf(owner, size, "%.150s@%s:%ld", user_name(), host, (long)getpid());
+	for (char *next = owner; *next != '\0'; next++) {
+		if ((unsigned char)*next < 0x20 || (unsigned char)*next >= 0x7F) {
+			*next = '?';
+		}
+	}
+}
+
+static int32_t configure(redislock_lock *lock, const struct options *options)
+{
+	char label[256];
+	const char *owner = options->owner;
+	int32_t status = redislock_lock_set_wait_ms(lock, options->wait_ms);
+
+	if (status == REDISLOCK_OK) {
+		status = redislock_lock_set_ttl_ms(lock, options->ttl_ms);
+	}
+	if (status == REDISLOCK_OK) {
+		status = redislock_lock_set_renewal(lock, 1);
+	}
+	if (status == REDISLOCK_OK && options->spin_ms > 0) {
+		status = redislock_lock_set_spin_interval_ms(lock, options->spin_ms);
+	}
+	if (status == REDISLOCK_OK) {
+		if (owner == NULL) {
+			default_owner(label, sizeof label);
+			owner = label;
+		}
+		status = redislock_lock_set_owner(lock, owner, strlen(owner));
+	}
+	return status;
+}
+
+static int32_t acquire(const struct run *run)
+{
+	int32_t status = REDISLOCK_INTERRUPTED;
+
+	while (status == REDISLOCK_INTERRUPTED && signals_caught().number == 0) {
+		status = redislock_lock_acquire(run->lock);
+	}
+	return status;
+}
+
+static int not_acquired(const struct run *run)
+{
+	if (!run->options->quiet) {
+		complain("'%s' was not acquired %s", run->name, run->options->wait_ms == 0 ? "at once" : "in time");
+	}
+	return run->options->not_acquired;
+}
+
+static const char *release_failure(const struct run *run, bool is_lost)
+{
+	if (is_lost) {
+		return "the lock was lost before the command ended";
+	}
+	if (run->options->ttl_ms == REDISLOCK_NO_EXPIRY) {
+		return "the lock was not released and stays until redis-lock break";
+	}
+	return "the lock was not released and stays until its TTL ends";
+}
+
+static int release(const struct run *run, int exit_status)
+{
+	int32_t status = redislock_lock_release(run->lock);
+	bool is_lost = status == REDISLOCK_LOST || status == REDISLOCK_NOT_OWNED;
+
+	if (status == REDISLOCK_OK) {
+		if (run->options->verbose) {
+			complain("released '%s'", run->name);
+		}
+		return exit_status;
+	}
+	if (!is_lost || exit_status != EXIT_LOST) {
+		report_failure(release_failure(run, is_lost), status, NULL, run->lock);
+	}
+	return is_lost ? EXIT_LOST : exit_status;
+}
+
+static int left_by_signal(struct run *run, struct caught signal)
+{
+	if (signal.number == SIGINT && signal.from_keyboard) {
+		run->interrupt = INTERRUPT_SELF;
+	}
+	return EXIT_SIGNAL + signal.number;
+}
+
+static int hold(struct run *run, int64_t waited_ms)
+{
+	int signals = signals_descriptor();
+	struct caught signal = signals_caught();
+	int exit_status;
+
+	if (signals < 0) {
+		complain("can't make a descriptor for signals: %s", strerror(errno));
+		return release(run, EXIT_INTERNAL);
+	}
+	if (signal.number != 0) {
+		release(run, 0);
+		return left_by_signal(run, signal);
+	}
+	if (run->options->verbose) {
+		complain("got '%s' after %" PRId64 " ms, fence %" PRIu64, run->name, waited_ms,
+		         redislock_lock_fence(run->lock));
+	}
+	exit_status = release(run, job_run(run, signals));
+	close(signals);
+	return exit_status;
+}
+
+static int wait_and_hold(struct run *run)
+{
+	int64_t start = monotonic_ms();
+	struct display *display = display_start(run);
+	int32_t status = acquire(run);
+
+	if (status == REDISLOCK_INTERRUPTED) {
+		/* Whether or not the server hears of it: a ticket without a listener is passed over. */
+		redislock_lock_cancel(run->lock);
+		display_stop(display);
+		return left_by_signal(run, signals_caught());
+	}
+	display_stop(display);
+	if (status == REDISLOCK_OK) {
+		return hold(run, monotonic_ms() - start);
+	}
+	if (status == REDISLOCK_NOT_ACQUIRED) {
+		return not_acquired(run);
+	}
+	return report_failure("can't take the lock", status, NULL, run->lock);
+}
+
+static int with_lock(struct run *run)
+{
+	const char *name = run->options->operands[0];
+	int32_t kind = run->options->spin_ms > 0 ? REDISLOCK_KIND_SPIN : REDISLOCK_KIND_PUBSUB;
+	int32_t status = redislock_lock_new(run->client, kind, name, strlen(name), &run->lock);
+	int exit_status;
+
+	if (status != REDISLOCK_OK) {
+		return report_failure("can't make a lock", status, run->client, NULL);
+	}
+	status = configure(run->lock, run->options);
+	if (status == REDISLOCK_OK) {
+		signals_interrupt(run->client);
+		exit_status = wait_and_hold(run);
+	} else {
+		exit_status = report_failure("the options don't fit", status, NULL, run->lock);
+	}
+	redislock_lock_free(run->lock);
+	return exit_status;
+}
+
+int run_command(const struct options *options)
+{
+	struct run run = { .options = options };
+	int exit_status = server_open(options, &run.client);
+
+	if (exit_status != 0) {
+		return exit_status;
+	}
+	run.name = visible_text(options->operands[0], strlen(options->operands[0]));
+	if (run.name != NULL) {
+		exit_status = with_lock(&run);
+	} else {
+		complain("out of memory");
+		exit_status = EXIT_INTERNAL;
+	}
+	free(run.name);
+	redislock_client_free(run.client);
+	if (run.interrupt != INTERRUPT_NONE) {
+		signals_die_of_interrupt(run.interrupt == INTERRUPT_GROUP);
+	}
+	return exit_status;
+}

@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The lock as a machine: it is fed with what callers want, what the server said and what time it is, and asked for what
+ * to send next. Both kinds are this one machine; they differ in what follows a LOCK that didn't acquire. */
+#include "core.h"
+
+#include "redislock/redislock.h"
+
+#include <string.h>
+
+enum { BACKOFF_MS = 10, BACKOFF_DOUBLINGS = 6, ACKNOWLEDGE_PART = 16, RENEW_PART = 3, GRANT_PART = 4 };
+
+static void finish(struct rlk_machine *machine, int32_t status)
+{
+	machine->done = true;
+	machine->status = status;
+}
+
+static void begin(struct rlk_machine *machine)
+{
+	machine->done = false;
+	machine->trouble = REDISLOCK_OK;
+	machine->backoff = 0;
+}
+
+static bool waits(const struct rlk_machine *machine)
+{
+	return machine->phase >= RLK_TRYING && machine->phase <= RLK_LEAVING;
+}
+
+static bool holds(const struct rlk_machine *machine)
+{
+	return machine->phase == RLK_HOLDING || machine->phase == RLK_EXTENDING;
+}
+
+static int64_t add(int64_t now, int64_t duration)
+{
+	return duration < 0 || now > RLK_NEVER - 1 - duration ? RLK_NEVER : now + duration;
+}
+
+void rlk_machine_init(struct rlk_machine *machine, struct rlk_room *room, enum rlk_kind kind)
+{
+	memset(machine, 0, sizeof *machine);
+	machine->room = room;
+	machine->kind = kind;
+	machine->keep_at = RLK_NEVER;
+}
+
+/* ---- the phases ---- */
+
+static void stop(struct rlk_machine *machine)
+{
+	rlk_pubsub_leave_room(machine);
+	rlk_request_clear(&machine->ask);
+	rlk_request_clear(&machine->keep);
+	machine->keep_at = RLK_NEVER;
+	machine->phase = RLK_IDLE;
+}
+
+static void hold(struct rlk_machine *machine, uint64_t fence, int64_t valid_until, int64_t keep_at)
+{
+	rlk_pubsub_leave_room(machine);
+	rlk_request_clear(&machine->ask);
+	rlk_request_clear(&machine->keep);
+	machine->phase = RLK_HOLDING;
+	machine->fence = fence;
+	machine->lease = machine->ttl;
+	machine->valid_until = valid_until;
+	machine->keep_at = keep_at;
+	machine->uncertain = false;
+	finish(machine, REDISLOCK_OK);
+}
+
+static void lose(struct rlk_machine *machine)
+{
+	bool extending = machine->phase == RLK_EXTENDING;
+	stop(machine);
+	machine->valid_until = INT64_MIN;
+	machine->phase = RLK_OVER;
+	if (extending) {
+		machine->phase = RLK_IDLE;
+		finish(machine, REDISLOCK_LOST);
+	}
+}
+
+/* Protocol 3: whoever gives up at the deadline tries once more, and leaves the queue in the same step. */
+static void leave(struct rlk_machine *machine, int64_t now)
+{
+	machine->phase = RLK_LEAVING;
+	rlk_request_want(&machine->ask, now);
+}
+
+/* What was asked for can't be had. A hold survives that. */
+static void fail(struct rlk_machine *machine, int32_t status)
+{
+	if (machine->phase == RLK_EXTENDING || machine->phase == RLK_RELEASING) {
+		rlk_request_clear(&machine->ask);
+		machine->phase = RLK_HOLDING;
+	} else {
+		stop(machine);
+	}
+	finish(machine, status);
+}
+
+/* An acknowledgement is a renewal that is due soon: a short hold is released before it needs one, and saves it. */
+static int64_t acknowledge_at(int64_t now, int64_t valid_until)
+{
+	return now + (valid_until - now) / ACKNOWLEDGE_PART;
+}
+
+static int64_t renew_at(const struct rlk_machine *machine, int64_t sent_at)
+{
+	return machine->renew && machine->lease > 0 ? sent_at + machine->lease / RENEW_PART : RLK_NEVER;
+}
+
+/* ---- what callers ask for ---- */
+
+static void set_patience(struct rlk_machine *machine, int64_t patience, int64_t now)
+{
+	machine->late = false;
+	machine->deadline = machine->wait > 0 ? add(now, machine->wait) : RLK_NEVER;
+	machine->end_at = machine->wait == 0 ? add(now, patience) : add(machine->deadline, RLK_GRACE_MS);
+	if (machine->wait < 0) {
+		machine->end_at = RLK_NEVER;
+	}
+}
+
+void rlk_machine_acquire(struct rlk_machine *machine, struct rlk_slice token, uint32_t jitter, int64_t patience,
+                         int64_t now)
+{
+	begin(machine);
+	if (rlk_machine_held(machine, now)) {
+		finish(machine, REDISLOCK_IN_USE);
+		return;
+	}
+	if ((machine->phase == RLK_HOLDING || machine->phase == RLK_OVER) && machine->renew) {
+		stop(machine);
+		finish(machine, REDISLOCK_LOST);
+		return;
+	}
+	stop(machine);
+	memcpy(machine->token, token.data, token.length);
+	machine->token_length = (uint8_t)token.length;
+	machine->jitter = jitter | 1;
+	machine->ticket = machine->answered = machine->suspended = false;
+	machine->handoff = rlk_pubsub_handoff(machine->room->pace);
+	machine->pause = machine->interval;
+	machine->nudged_at = RLK_NEVER;
+	machine->place = 0;
+	machine->phase = RLK_TRYING;
+	set_patience(machine, patience, now);
+	rlk_request_want(&machine->ask, now);
+}
+
+void rlk_machine_suspend(struct rlk_machine *machine)
+{
+	machine->suspended = true;
+}
+
+void rlk_machine_resume(struct rlk_machine *machine, int64_t patience, int64_t now)
+{
+	begin(machine);
+	machine->suspended = false;
+	set_patience(machine, patience, now);
+	if (rlk_machine_held(machine, now)) {
+		finish(machine, REDISLOCK_OK);
+		return;
+	}
+	bool in_room = machine->previous != NULL || machine->room->first == machine;
+	machine->phase = in_room ? RLK_WAITING : RLK_TRYING;
+	rlk_request_want(&machine->ask, now);
+}
+
+void rlk_machine_cancel(struct rlk_machine *machine, int64_t patience, int64_t now)
+{
+	begin(machine);
+	stop(machine);
+	machine->suspended = false;
+	if (!machine->ticket) {
+		finish(machine, REDISLOCK_OK);
+		return;
+	}
+	machine->phase = RLK_CANCELLING;
+	machine->end_at = add(now, patience);
+	rlk_request_want(&machine->ask, now);
+}
+
+void rlk_machine_release(struct rlk_machine *machine, int64_t patience, int64_t now)
+{
+	begin(machine);
+	if (machine->phase != RLK_HOLDING) {
+		finish(machine, machine->phase == RLK_OVER ? REDISLOCK_LOST : REDISLOCK_NOT_OWNED);
+		stop(machine);
+		return;
+	}
+	/* Renewal ends before the release is sent. */
+	rlk_request_clear(&machine->keep);
+	machine->keep_at = RLK_NEVER;
+	machine->phase = RLK_RELEASING;
+	machine->released_in_time = now < machine->valid_until;
+	machine->end_at = add(now, patience);
+	rlk_request_want(&machine->ask, now);
+}
+
+void rlk_machine_extend(struct rlk_machine *machine, int64_t ttl, int64_t patience, int64_t now)
+{
+	begin(machine);
+	if (machine->phase != RLK_HOLDING || now >= machine->valid_until) {
+		finish(machine, machine->phase == RLK_IDLE ? REDISLOCK_NOT_OWNED : REDISLOCK_LOST);
+		stop(machine);
+		return;
+	}
+	/* From here on only an answer to this request tells what the lease is. */
+	rlk_request_clear(&machine->keep);
+	machine->lease = ttl;
+	machine->phase = RLK_EXTENDING;
+	machine->end_at = add(now, patience);
+	rlk_request_want(&machine->ask, now);
+}
+
+void rlk_machine_abandon(struct rlk_machine *machine)
+{
+	stop(machine);
+	machine->suspended = false;
+}
+
+bool rlk_machine_held(const struct rlk_machine *machine, int64_t now)
+{
+	return (holds(machine) || machine->phase == RLK_RELEASING) && now < machine->valid_until;
+}
+
+bool rlk_machine_in_background(const struct rlk_machine *machine)
+{
+	return holds(machine) && (machine->keep_at < RLK_NEVER || machine->keep.flying);
+}
+
+/* ---- what became of it ---- */
+
+static void answer_to_lock(struct rlk_machine *machine, int64_t sent_at, const struct rlk_answer *answer, int64_t now)
+{
+	bool last = machine->phase == RLK_LEAVING || machine->wait == 0;
+	machine->answered = true;
+	machine->asked_at = sent_at;
+	machine->free_at = answer->remaining < 0 ? RLK_NEVER : add(now, answer->remaining);
+	machine->nudged_at = RLK_NEVER;
+	switch (answer->outcome) {
+	case RLK_HELD: {
+		bool none = machine->ttl < 0;
+		int64_t end = rlk_lease_end(sent_at, none ? machine->handoff : machine->ttl);
+		if (end <= now) {
+			/* It came too late to be of use. Asking again extends it. */
+			rlk_request_want(&machine->ask, now);
+			return;
+		}
+		machine->unacknowledged = none;
+		machine->lease = machine->ttl;
+		hold(machine, answer->fence, end, none ? acknowledge_at(now, end) : renew_at(machine, sent_at));
+		return;
+	}
+	case RLK_QUEUED:
+		rlk_pubsub_queued(machine, answer, now);
+		break;
+	case RLK_BUSY:
+		if (last) {
+			stop(machine);
+			machine->ticket = false;
+			finish(machine, REDISLOCK_NOT_ACQUIRED);
+			return;
+		}
+		if (machine->phase == RLK_TRYING) {
+			machine->ticket = false;
+			(machine->kind == RLK_SPIN ? rlk_spin_busy : rlk_pubsub_busy)(machine, now);
+		}
+		break;
+	default:
+		rlk_request_want(&machine->ask, now);
+		return;
+	}
+	if (machine->late) {
+		leave(machine, now);
+	}
+}
+
+static void answer_to_release(struct rlk_machine *machine, const struct rlk_answer *answer, int64_t now)
+{
+	if (answer->outcome == RLK_MORE) {
+		rlk_request_want(&machine->ask, now);
+		return;
+	}
+	/* It may have been released by a request whose answer was lost. */
+	bool released = answer->outcome == RLK_HELD || (machine->uncertain && machine->released_in_time);
+	stop(machine);
+	machine->ticket = false;
+	machine->valid_until = INT64_MIN;
+	finish(machine, released ? REDISLOCK_OK : REDISLOCK_LOST);
+}
+
+/* The lease that was asked for at sent_at is in force, or the lock is gone. */
+static void answer_to_extend(struct rlk_machine *machine, int64_t sent_at, const struct rlk_answer *answer)
+{
+	if (answer->outcome != RLK_HELD) {
+		lose(machine);
+		return;
+	}
+	machine->unacknowledged = false;
+	machine->valid_until = rlk_lease_end(sent_at, machine->lease);
+	machine->keep_at = renew_at(machine, sent_at);
+	if (machine->phase == RLK_EXTENDING) {
+		machine->phase = RLK_HOLDING;
+		finish(machine, REDISLOCK_OK);
+	}
+}
+
+static void answer_to_cancel(struct rlk_machine *machine, const struct rlk_answer *answer, int64_t now)
+{
+	if (answer->outcome == RLK_MORE) {
+		rlk_request_want(&machine->ask, now);
+		return;
+	}
+	stop(machine);
+	machine->ticket = false;
+	finish(machine, REDISLOCK_OK);
+}
+
+/* What an answer proves about the name, whatever became of the request since (protocol 5). */
+static void take_evidence(struct rlk_machine *machine, enum rlk_script script, int64_t sent_at,
+                          const struct rlk_answer *answer)
+{
+	if (script == RLK_LOCK && answer->outcome <= RLK_BUSY && answer->outcome != RLK_NOT_MINE) {
+		rlk_room_saw(machine->room, sent_at, answer->fence);
+	} else if (answer->outcome == RLK_HELD && script != RLK_CANCEL) {
+		rlk_room_saw(machine->room, sent_at, machine->fence);
+	}
+}
+
+void rlk_machine_answer(struct rlk_machine *machine, enum rlk_script script, uint32_t number, int64_t sent_at,
+                        struct rlk_answer answer, int64_t now)
+{
+	bool asked = machine->ask.flying && machine->ask.number == number;
+	bool kept = machine->keep.flying && machine->keep.number == number;
+	if (!asked && !kept) {
+		return;
+	}
+	if (answer.outcome == RLK_MALFORMED) {
+		rlk_machine_error(machine, number, REDISLOCK_PROTOCOL, RLK_GIVE_UP, now);
+		return;
+	}
+	take_evidence(machine, script, sent_at, &answer);
+	machine->backoff = 0;
+	rlk_request_clear(asked ? &machine->ask : &machine->keep);
+	switch (script) {
+	case RLK_LOCK:
+		answer_to_lock(machine, sent_at, &answer, now);
+		break;
+	case RLK_UNLOCK:
+		answer_to_release(machine, &answer, now);
+		break;
+	case RLK_CANCEL:
+		answer_to_cancel(machine, &answer, now);
+		break;
+	default:
+		answer_to_extend(machine, sent_at, &answer);
+		break;
+	}
+}
+
+void rlk_machine_error(struct rlk_machine *machine, uint32_t number, int32_t status, enum rlk_remedy remedy,
+                       int64_t now)
+{
+	bool asked = machine->ask.flying && machine->ask.number == number;
+	bool kept = machine->keep.flying && machine->keep.number == number;
+	int64_t again = now;
+	if (!asked && !kept) {
+		return;
+	}
+	if (remedy != RLK_SEND_SCRIPT) {
+		machine->trouble = status;
+		again = now + ((int64_t)BACKOFF_MS << machine->backoff);
+		machine->backoff += machine->backoff < BACKOFF_DOUBLINGS;
+	}
+	if (kept) {
+		/* A lease is worth trying for as long as it lasts, whatever the error. */
+		rlk_request_clear(&machine->keep);
+		machine->keep_at = again;
+	} else if (remedy == RLK_GIVE_UP) {
+		fail(machine, status);
+	} else {
+		rlk_request_want(&machine->ask, again);
+	}
+}
+
+void rlk_machine_dropped(struct rlk_machine *machine, uint32_t number, int64_t now)
+{
+	if (machine->ask.flying && machine->ask.number == number) {
+		machine->uncertain = true;
+		rlk_request_want(&machine->ask, now);
+	} else if (machine->keep.flying && machine->keep.number == number) {
+		rlk_request_clear(&machine->keep);
+		machine->keep_at = now;
+	}
+}
+
+void rlk_machine_trouble(struct rlk_machine *machine, int32_t status, bool final, int64_t now)
+{
+	if (machine->suspended || !(machine->ask.wanted || machine->phase == RLK_LISTENING)) {
+		return;
+	}
+	machine->trouble = status;
+	if (final) {
+		fail(machine, status);
+	} else if (machine->phase == RLK_LISTENING && machine->late) {
+		leave(machine, now);
+	}
+}
+
+void rlk_machine_listening(struct rlk_machine *machine, int64_t now)
+{
+	if (machine->phase == RLK_LISTENING) {
+		machine->phase = RLK_TRYING;
+	} else if (machine->phase != RLK_WAITING) {
+		return;
+	}
+	/* Whatever was said while nobody listened is asked for. */
+	rlk_request_want(&machine->ask, now);
+}
+
+bool rlk_machine_granted(struct rlk_machine *machine, const struct rlk_grant *grant, int64_t now)
+{
+	struct rlk_room *room = machine->room;
+	if (machine->phase == RLK_IDLE || machine->phase == RLK_OVER) {
+		return false;
+	}
+	room->heard_at = now;
+	if (machine->suspended || (machine->phase != RLK_WAITING && machine->phase != RLK_TRYING)) {
+		/* Held already, or what is under way settles it, or resuming will. */
+		return true;
+	}
+	int64_t end = rlk_pubsub_grant_end(machine, grant);
+	if (end < now + machine->handoff / GRANT_PART) {
+		/* It proves nothing any more: ask. If it came too late the next ticket asks for a longer lease. */
+		if (end != INT64_MIN) {
+			rlk_pubsub_missed(room->pace, now);
+		}
+		rlk_pubsub_leave_room(machine);
+		machine->phase = RLK_TRYING;
+		machine->handoff = rlk_pubsub_handoff(room->pace);
+		rlk_request_want(&machine->ask, now);
+		return true;
+	}
+	room->pace->missed = 0;
+	machine->unacknowledged = true;
+	hold(machine, grant->fence, end, acknowledge_at(now, end));
+	return true;
+}
+
+/* ---- time ---- */
+
+static void tick_waiting(struct rlk_machine *machine, int64_t now)
+{
+	if (now >= machine->end_at) {
+		int32_t unheard = machine->trouble != REDISLOCK_OK ? machine->trouble : REDISLOCK_TIMEOUT;
+		fail(machine, machine->answered ? REDISLOCK_NOT_ACQUIRED : unheard);
+		return;
+	}
+	if (now >= machine->deadline) {
+		machine->deadline = RLK_NEVER;
+		machine->late = true;
+		if (machine->answered && machine->phase != RLK_LEAVING && !machine->ask.flying) {
+			leave(machine, now);
+		}
+	}
+	if (machine->phase == RLK_PAUSING && now >= machine->ask.not_before) {
+		machine->phase = RLK_TRYING;
+	} else if (machine->phase == RLK_WAITING && !machine->ask.wanted && !machine->ask.flying &&
+	           now >= rlk_pubsub_poll_at(machine)) {
+		rlk_request_want(&machine->ask, now);
+	}
+}
+
+void rlk_machine_tick(struct rlk_machine *machine, int64_t now)
+{
+	if (machine->suspended) {
+		return;
+	}
+	if (waits(machine)) {
+		tick_waiting(machine, now);
+	} else if (holds(machine) && now >= machine->valid_until) {
+		lose(machine);
+	} else if (machine->ask.wanted || machine->ask.flying) {
+		if (now >= machine->end_at) {
+			fail(machine, machine->trouble != REDISLOCK_OK ? machine->trouble : REDISLOCK_TIMEOUT);
+		}
+	}
+}
+
+static int64_t earlier_of(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+int64_t rlk_machine_wake(const struct rlk_machine *machine, int64_t now)
+{
+	int64_t wake = RLK_NEVER;
+	if (machine->suspended) {
+		return wake;
+	}
+	if (machine->ask.wanted && machine->ask.not_before > now) {
+		wake = machine->ask.not_before;
+	}
+	if (waits(machine)) {
+		wake = earlier_of(wake, earlier_of(machine->deadline, machine->end_at));
+		if (machine->phase == RLK_WAITING && !machine->ask.wanted && !machine->ask.flying) {
+			wake = earlier_of(wake, rlk_pubsub_poll_at(machine));
+		}
+	} else if (holds(machine)) {
+		wake = earlier_of(wake, machine->valid_until);
+		if (machine->keep_at > now) {
+			wake = earlier_of(wake, machine->keep_at);
+		}
+	}
+	if (machine->ask.wanted || machine->ask.flying) {
+		wake = earlier_of(wake, waits(machine) ? RLK_NEVER : machine->end_at);
+	}
+	return wake;
+}

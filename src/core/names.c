@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Keys and channels of a lock (protocol 2). All keys of a name lie in one slot, and no two names share one. */
+#include "core.h"
+
+#include <string.h>
+
+#define QUEUE_PREFIX "rlock-queue:"
+#define CHANNEL_PREFIX "rlock-channel:"
+
+/* The hash tag as a cluster finds it: what is between the first { and the next }, if anything; else the whole name. */
+static struct rlk_slice tag_of(const char *name, size_t length)
+{
+	const char *open = memchr(name, '{', length);
+	if (open != NULL) {
+		const char *tag = open + 1;
+		const char *end = memchr(tag, '}', length - (size_t)(tag - name));
+		if (end != NULL && end > tag) {
+			return (struct rlk_slice) { tag, (size_t)(end - tag) };
+		}
+	}
+	return (struct rlk_slice) { name, length };
+}
+
+size_t rlk_names_size(const char *name, size_t length)
+{
+	size_t tagged = tag_of(name, length).length + length + sizeof "{}:";
+	return (length + 1) + (sizeof QUEUE_PREFIX - 1 + tagged) + (sizeof RLK_STATE_PREFIX - 1 + tagged) +
+	       (sizeof CHANNEL_PREFIX + length);
+}
+
+static char *put(char *at, const void *bytes, size_t length)
+{
+	memcpy(at, bytes, length);
+	return at + length;
+}
+
+static char *finish(struct rlk_slice *slice, char *start, char *end)
+{
+	*end = '\0';
+	*slice = (struct rlk_slice) { start, (size_t)(end - start) };
+	return end + 1;
+}
+
+static char *put_tagged(struct rlk_slice *slice, char *start, struct rlk_slice prefix, struct rlk_slice tag,
+                        struct rlk_slice name)
+{
+	char *at = put(start, prefix.data, prefix.length);
+	*at++ = '{';
+	at = put(at, tag.data, tag.length);
+	*at++ = '}';
+	*at++ = ':';
+	at = put(at, name.data, name.length);
+	return finish(slice, start, at);
+}
+
+void rlk_names_build(struct rlk_names *names, char *buffer, const char *name, size_t length)
+{
+	struct rlk_slice whole = { name, length };
+	struct rlk_slice tag = tag_of(name, length);
+	char *at = finish(&names->name, buffer, put(buffer, name, length));
+	at = put_tagged(&names->queue, at, RLK_LITERAL(QUEUE_PREFIX), tag, whole);
+	at = put_tagged(&names->state, at, RLK_LITERAL(RLK_STATE_PREFIX), tag, whole);
+	finish(&names->channel, at, put(put(at, CHANNEL_PREFIX, sizeof CHANNEL_PREFIX - 1), name, length));
+}
+
+bool rlk_names_of_state(struct rlk_slice key, struct rlk_slice *name)
+{
+	size_t prefix = sizeof RLK_STATE_PREFIX - 1;
+	if (key.length < prefix + 1 || memcmp(key.data, RLK_STATE_PREFIX "{", prefix + 1) != 0) {
+		return false;
+	}
+	const char *tag = key.data + prefix + 1;
+	const char *end = key.data + key.length;
+	/* The tag itself may hold "}:", so every split is tried until what follows has just this tag. */
+	for (const char *at = tag; (size_t)(end - at) > 2; at++) {
+		if (at[0] != '}' || at[1] != ':') {
+			continue;
+		}
+		struct rlk_slice candidate = { at + 2, (size_t)(end - at - 2) };
+		struct rlk_slice its_tag = tag_of(candidate.data, candidate.length);
+		if (its_tag.length == (size_t)(at - tag) && memcmp(its_tag.data, tag, its_tag.length) == 0) {
+			*name = candidate;
+			return true;
+		}
+	}
+	return false;
+}

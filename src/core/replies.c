@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the server's answers, messages and errors mean. */
+#include "core.h"
+
+#include "redislock/redislock.h"
+
+#include <string.h>
+
+/* ---- answers of the scripts ---- */
+
+struct rlk_answer rlk_answer_parse(const struct rlk_value *reply, size_t count)
+{
+	static const size_t elements[] = {
+		[RLK_NOT_MINE] = 1, [RLK_HELD] = 1, [RLK_QUEUED] = 5, [RLK_BUSY] = 4, [RLK_MORE] = 1
+	};
+	struct rlk_answer answer = { .outcome = RLK_MALFORMED };
+	if (count < 2 || reply[0].type != RLK_ARRAY) {
+		return answer;
+	}
+	for (size_t i = 1; i < count; i++) {
+		if (reply[i].type != RLK_INTEGER) {
+			return answer;
+		}
+	}
+	int64_t outcome = reply[1].integer;
+	if (outcome < 0 || outcome > RLK_MORE || count - 1 < elements[outcome]) {
+		return answer;
+	}
+	if (outcome == RLK_HELD && count > 2) {
+		answer.fence = (uint64_t)reply[2].integer;
+	} else if (outcome == RLK_QUEUED || outcome == RLK_BUSY) {
+		answer.remaining = reply[2].integer;
+		answer.place = reply[3].integer;
+		answer.fence = (uint64_t)reply[4].integer;
+		answer.new_ticket = outcome == RLK_QUEUED && reply[5].integer != 0;
+	}
+	answer.outcome = (enum rlk_outcome)outcome;
+	return answer;
+}
+
+/* ---- messages ---- */
+
+static bool next_word(struct rlk_slice *rest, struct rlk_slice *word)
+{
+	const char *space = memchr(rest->data, ' ', rest->length);
+	if (space == NULL || space == rest->data) {
+		return false;
+	}
+	*word = (struct rlk_slice) { rest->data, (size_t)(space - rest->data) };
+	rest->data = space + 1;
+	rest->length -= word->length + 1;
+	return true;
+}
+
+static bool to_number(struct rlk_slice word, int64_t *number)
+{
+	int64_t value = 0;
+	if (word.length == 0 || word.length > 16) {
+		return false;
+	}
+	for (size_t i = 0; i < word.length; i++) {
+		if (word.data[i] < '0' || word.data[i] > '9') {
+			return false;
+		}
+		value = value * 10 + (word.data[i] - '0');
+	}
+	*number = value;
+	return true;
+}
+
+bool rlk_grant_parse(struct rlk_slice message, struct rlk_grant *grant)
+{
+	struct rlk_slice verb, fence, handoff;
+	int64_t number;
+	if (!next_word(&message, &verb) || verb.length != 5 || memcmp(verb.data, "grant", 5) != 0 ||
+	    !next_word(&message, &grant->token) || grant->token.length > RLK_TOKEN_MAX ||
+	    !next_word(&message, &fence) || !to_number(fence, &number) || !next_word(&message, &handoff) ||
+	    !to_number(handoff, &grant->handoff) || message.length == 0 || message.length > RLK_NAME_MAX) {
+		return false;
+	}
+	grant->fence = (uint64_t)number;
+	grant->name = message;
+	return true;
+}
+
+/* ---- errors ---- */
+
+static const struct {
+	struct rlk_slice code;
+	int32_t status;
+	enum rlk_remedy remedy;
+} errors[] = {
+	{ { "NOSCRIPT", 8 }, REDISLOCK_SERVER, RLK_SEND_SCRIPT },
+	{ { "LOADING", 7 }, REDISLOCK_SERVER, RLK_TRY_AGAIN },
+	{ { "BUSY", 4 }, REDISLOCK_SERVER, RLK_TRY_AGAIN },
+	{ { "TRYAGAIN", 8 }, REDISLOCK_SERVER, RLK_TRY_AGAIN },
+	{ { "CLUSTERDOWN", 11 }, REDISLOCK_SERVER, RLK_TRY_AGAIN },
+	{ { "MASTERDOWN", 10 }, REDISLOCK_SERVER, RLK_TRY_AGAIN },
+	{ { "READONLY", 8 }, REDISLOCK_READ_ONLY, RLK_RECONNECT },
+	{ { "UNBLOCKED", 9 }, REDISLOCK_READ_ONLY, RLK_RECONNECT },
+	{ { "NOAUTH", 6 }, REDISLOCK_AUTHENTICATION, RLK_GIVE_UP },
+	{ { "WRONGPASS", 9 }, REDISLOCK_AUTHENTICATION, RLK_GIVE_UP },
+	{ { "ERR Protocol error: unauthenticated", 35 }, REDISLOCK_AUTHENTICATION, RLK_GIVE_UP },
+	{ { "NOPERM", 6 }, REDISLOCK_PERMISSION, RLK_GIVE_UP },
+	{ { "WRONGTYPE", 9 }, REDISLOCK_WRONG_TYPE, RLK_GIVE_UP },
+	{ { "NOREPLICAS", 10 }, REDISLOCK_NOT_ENOUGH_REPLICAS, RLK_GIVE_UP },
+};
+
+/* Redis before 7 wraps a script's error: "ERR Error running script (call to ...): @user_script:1: -CODE text", the dash
+ * not always there. */
+static struct rlk_slice unwrap(struct rlk_slice error)
+{
+	static const char mark[] = "@user_script:";
+	if (error.length < 3 || memcmp(error.data, "ERR", 3) != 0) {
+		return error;
+	}
+	struct rlk_slice inner = error;
+	for (size_t i = 0; i + sizeof mark - 1 < error.length; i++) {
+		if (memcmp(error.data + i, mark, sizeof mark - 1) == 0) {
+			i += sizeof mark - 1;
+			while (i < error.length && error.data[i] != ' ') {
+				i++;
+			}
+			while (i < error.length && (error.data[i] == ' ' || error.data[i] == '-')) {
+				i++;
+			}
+			inner = (struct rlk_slice) { error.data + i, error.length - i };
+		}
+	}
+	return inner;
+}
+
+int32_t rlk_error_status(struct rlk_slice error, enum rlk_remedy *remedy)
+{
+	struct rlk_slice inner = unwrap(error);
+	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+		struct rlk_slice code = errors[i].code;
+		if (inner.length >= code.length && memcmp(inner.data, code.data, code.length) == 0 &&
+		    (inner.length == code.length || inner.data[code.length] == ' ')) {
+			*remedy = errors[i].remedy;
+			return errors[i].status;
+		}
+	}
+	*remedy = RLK_GIVE_UP;
+	return REDISLOCK_SERVER;
+}

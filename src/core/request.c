@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The machine's requests: which are due, and in what words. */
+#include "core.h"
+
+void rlk_request_want(struct rlk_request *request, int64_t at)
+{
+	request->wanted = true;
+	request->flying = false;
+	request->not_before = at;
+}
+
+void rlk_request_clear(struct rlk_request *request)
+{
+	request->wanted = request->flying = false;
+}
+
+static bool ask_ready(const struct rlk_machine *machine, int64_t now)
+{
+	return machine->ask.wanted && machine->ask.not_before <= now && !machine->suspended;
+}
+
+static bool keep_ready(const struct rlk_machine *machine, int64_t now)
+{
+	return machine->phase == RLK_HOLDING && machine->keep_at <= now && !machine->keep.flying && !machine->suspended;
+}
+
+bool rlk_machine_ready(const struct rlk_machine *machine, int64_t now)
+{
+	return ask_ready(machine, now) || keep_ready(machine, now);
+}
+
+static struct rlk_slice token_of(const struct rlk_machine *machine)
+{
+	return (struct rlk_slice) { machine->token, machine->token_length };
+}
+
+static struct rlk_slice lock_mode(const struct rlk_machine *machine)
+{
+	if (machine->phase == RLK_LEAVING) {
+		return RLK_LITERAL("2");
+	}
+	bool queues = machine->kind == RLK_PUBSUB && machine->wait != 0 && machine->room->listening;
+	return queues ? RLK_LITERAL("1") : RLK_LITERAL("0");
+}
+
+static void lock_words(struct rlk_machine *machine, struct rlk_words *words, bool whole)
+{
+	rlk_words_begin(words, RLK_LOCK, whole, &machine->room->names);
+	rlk_words_add(words, token_of(machine));
+	rlk_words_add_number(words, machine->ttl);
+	rlk_words_add_number(words, machine->handoff);
+	rlk_words_add(words, lock_mode(machine));
+	rlk_words_add(words, machine->room->client);
+	rlk_words_add(words, machine->label);
+	machine->ticket = true;
+}
+
+void rlk_machine_cancel_words(const struct rlk_machine *machine, struct rlk_words *words, bool whole)
+{
+	rlk_words_begin(words, RLK_CANCEL, whole, &machine->room->names);
+	rlk_words_add(words, token_of(machine));
+	rlk_words_add_number(words, machine->handoff);
+	rlk_words_add(words, machine->room->client);
+	rlk_words_add(words, machine->label);
+}
+
+static enum rlk_script extend_words(const struct rlk_machine *machine, struct rlk_words *words, bool whole)
+{
+	enum rlk_script script = machine->unacknowledged ? RLK_EXTEND : RLK_RENEW;
+	rlk_words_begin(words, script, whole, &machine->room->names);
+	rlk_words_add(words, token_of(machine));
+	rlk_words_add_number(words, machine->lease);
+	return script;
+}
+
+static enum rlk_script ask_words(struct rlk_machine *machine, struct rlk_words *words, bool whole, int64_t now)
+{
+	switch (machine->phase) {
+	case RLK_RELEASING:
+		rlk_words_begin(words, RLK_UNLOCK, whole, &machine->room->names);
+		rlk_words_add(words, token_of(machine));
+		rlk_words_add(words, machine->unacknowledged ? RLK_LITERAL("1") : RLK_LITERAL("0"));
+		return RLK_UNLOCK;
+	case RLK_CANCELLING:
+		rlk_machine_cancel_words(machine, words, whole);
+		return RLK_CANCEL;
+	case RLK_EXTENDING: {
+		/* It may come true without an answer: if it is the shorter lease, it counts at once. */
+		int64_t end = rlk_lease_end(now, machine->lease);
+		if (end < machine->valid_until) {
+			machine->valid_until = end;
+		}
+		return extend_words(machine, words, whole);
+	}
+	default:
+		lock_words(machine, words, whole);
+		return RLK_LOCK;
+	}
+}
+
+enum rlk_script rlk_machine_send(struct rlk_machine *machine, struct rlk_words *words, bool whole, uint32_t *number,
+                                 int64_t now)
+{
+	bool asks = ask_ready(machine, now);
+	struct rlk_request *request = asks ? &machine->ask : &machine->keep;
+	request->wanted = false;
+	request->flying = true;
+	request->sent_at = now;
+	request->number = *number = ++machine->flights;
+	return asks ? ask_words(machine, words, whole, now) : extend_words(machine, words, whole);
+}

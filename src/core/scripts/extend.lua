@@ -1,0 +1,19 @@
+-- EXTEND (protocol 3) as an acknowledgement: the expiry, and the hand-off is no longer pending. ARGV: token, TTL.
+-- Answers {1} mine; {0} not mine.
+local call, name, queue, state = redis.call, KEYS[1], KEYS[2], KEYS[3]
+--@prelude
+
+if call('GET', name) ~= ARGV[1] then
+	return { 0 }
+end
+local ttl = lease(ARGV[2], '1')
+local fence, token, pending, label = read_state()
+if ARGV[2] == '-1' then
+	call('PERSIST', name)
+else
+	call('PEXPIRE', name, ttl)
+end
+if pending ~= '-' then
+	write_state(fence, token, '-', label, ttl)
+end
+return { 1 }

@@ -1,0 +1,77 @@
+-- LOCK (protocol 3): first try, waiting, poll, after a reconnect, after a lost reply, last try at the deadline.
+-- ARGV: token, TTL, hand-off lease, mode (0 try, 1 wait in the queue, 2 try and leave the queue), client, label.
+-- Answers {1, fence} held; {2, remaining, place, last fence, 1 if the ticket is new} queued;
+-- {3, remaining, waiting, last fence} busy; {4} ask again.
+local call, name, queue, state = redis.call, KEYS[1], KEYS[2], KEYS[3]
+local token, handoff, mode, client, label = ARGV[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local owner = call('GET', name)
+
+-- The common case, before anything costly: free, and nobody waits.
+if not owner and call('EXISTS', queue) == 0 then
+	local ttl = ARGV[2] == '-1' and handoff or ARGV[2]
+	local last = tonumber(string.match(call('GET', state) or '', '^%d+')) or 0
+	local time = call('TIME')
+	local fence = time[1] * 1000000 + time[2]
+	if fence <= last then
+		fence = last + 1
+	end
+	call('SET', name, token, 'PX', ttl)
+	call('SET', state, string.format('%.0f ', fence) .. token .. ' - ' .. label, 'PX', ttl + 86400000)
+	return { 1, fence }
+end
+
+--@prelude
+
+local ttl = lease(ARGV[2], handoff)
+local fence, issued, pending = read_state()
+
+if owner == token then
+	if issued ~= token then
+		fence = later(fence)
+	end
+	call('PEXPIRE', name, ttl)
+	write_state(fence, token, '-', label, ttl)
+	return { 1, fence }
+end
+
+local ticket = token .. ' ' .. client .. ' ' .. handoff .. ' ' .. label
+if not owner then
+	if pending ~= '-' then
+		-- A hand-off ran out: its client is cut off or paused, so all that it waits for goes to the end.
+		local score = nil
+		for _, waiting in ipairs(call('ZRANGE', queue, 0, REQUEUED_AT_ONCE - 1)) do
+			if string.match(waiting, '^%S+ (%S+)') == pending and pending ~= client then
+				score = score and score + 1 or later(tonumber(call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]))
+				call('ZADD', queue, string.format('%.0f', score), waiting)
+			end
+		end
+	end
+	local first, more = first_living(ticket)
+	if more then
+		return { 4 }
+	elseif not first or first == ticket then
+		fence = later(fence)
+		if first then
+			call('ZREM', queue, ticket)
+		end
+		call('SET', name, token, 'PX', ttl)
+		write_state(fence, token, '-', label, ttl)
+		return { 1, fence }
+	end
+	fence = hand_to(first, fence)
+end
+
+if mode == '1' then
+	local new = 0
+	if not call('ZSCORE', queue, ticket) then
+		local last = call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]
+		call('ZADD', queue, string.format('%.0f', later(tonumber(last) or 0)), ticket)
+		new = 1
+	end
+	call('PEXPIRE', queue, QUEUE_TTL)
+	return { 2, call('PTTL', name), call('ZRANK', queue, ticket), fence, new }
+end
+if mode == '2' then
+	call('ZREM', queue, ticket)
+end
+return { 3, call('PTTL', name), call('ZCARD', queue), fence }

@@ -1,0 +1,82 @@
+-- What the scripts share; it stands where a script says --@prelude, and knows that script's call, name, queue and state.
+-- The state is one string, "FENCE TOKEN PENDING LABEL":
+-- the last fence, the token it was issued to, the client whose hand-off isn't acknowledged yet (or -), the holder's label.
+-- Every function that writes comes after all that reads, so that a key of a wrong type stops a script before it writes.
+local DAY, QUEUE_TTL, DROPPED_AT_ONCE, REQUEUED_AT_ONCE = 86400000, 60000, 64, 256
+
+local function read_state()
+	local text = call('GET', state)
+	local fence, token, pending, label
+	if text then
+		fence, token, pending, label = string.match(text, '^(%d+) (%S+) (%S+) (.*)$')
+	end
+	return tonumber(fence) or 0, token or '-', pending or '-', label or ''
+end
+
+local function write_state(fence, token, pending, label, ttl)
+	call('SET', state, string.format('%.0f', fence) .. ' ' .. token .. ' ' .. pending .. ' ' .. label, 'PX', ttl + DAY)
+end
+
+local function later(last)
+	local time = call('TIME')
+	local now = time[1] * 1000000 + time[2]
+	return now > last and now or last + 1
+end
+
+-- A lock without an expiry is taken with the hand-off lease; the acknowledgement makes it permanent.
+local function lease(ttl, handoff)
+	ttl, handoff = tonumber(ttl), tonumber(handoff)
+	if not ttl or ttl < -1 or ttl == 0 or ttl > 9007199254740991 or not handoff or handoff < 1 then
+		error('redislock: a TTL must be 1 to 2^53-1 milliseconds')
+	end
+	return ttl > 0 and ttl or handoff
+end
+
+local function alive(ticket)
+	local client = string.match(ticket, '^%S+ (%S+)')
+	return client and call('PUBSUB', 'NUMSUB', 'rlock-inbox:' .. client)[2] ~= 0
+end
+
+-- The first ticket whose client listens, or mine; those before it are dropped, a bounded number in one call.
+-- Answers nil for an empty queue, and nil, true if there may be more of the dead.
+local function first_living(mine)
+	for _ = 1, DROPPED_AT_ONCE do
+		local ticket = call('ZRANGE', queue, 0, 0)[1]
+		if not ticket or ticket == mine or alive(ticket) then
+			return ticket
+		end
+		call('ZREM', queue, ticket)
+	end
+	return nil, true
+end
+
+-- Protocol 4. ZREM comes first: a write that needs no memory lets the others pass where memory is short.
+local function hand_to(ticket, last)
+	local token, client, handoff, label = string.match(ticket, '^(%S+) (%S+) (%d+) (.*)$')
+	local fence = later(last)
+	call('ZREM', queue, ticket)
+	call('SET', name, token, 'PX', handoff)
+	write_state(fence, token, client, label, tonumber(handoff))
+	redis.pcall('PUBLISH', 'rlock-inbox:' .. client,
+		'grant ' .. token .. ' ' .. string.format('%.0f', fence) .. ' ' .. handoff .. ' ' .. name)
+	return fence
+end
+
+-- Whoever holds the lock gives it up. unacknowledged: it came by a hand-off that the state still calls pending.
+local function hand_over(unacknowledged)
+	local ticket, more = first_living()
+	if more then
+		return { 4 }
+	elseif ticket then
+		hand_to(ticket, (read_state()))
+	elseif unacknowledged then
+		local fence, token, _, label = read_state()
+		call('DEL', name)
+		write_state(fence, token, '-', label, 1)
+		redis.pcall('PUBLISH', 'rlock-channel:' .. name, 'ok')
+	else
+		call('DEL', name)
+		redis.pcall('PUBLISH', 'rlock-channel:' .. name, 'ok')
+	end
+	return { 1 }
+end

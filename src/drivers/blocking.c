@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The blocking driver: a thread that waits turns the crank itself, so that nothing is handed between threads where one
+ * is alone. Where several share a client one of them turns it for all; the others sleep until what they wait for is
+ * decided, or until the crank is theirs. */
+#include "drivers.h"
+
+#include "redislock/redislock.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* POLL_MS bounds one poll, so that a deadline beyond it needs to wake nobody. With that many requests under way a
+ * thread leaves its own to be sent together with others', as soon as the next answer comes. */
+enum { POLL_MS = 1000, SENT_ALONE = 4 };
+
+static void fall_asleep(struct rlk_driver *driver, struct rlk_waiter *waiter)
+{
+	waiter->asleep = true;
+	waiter->next = NULL;
+	waiter->previous = driver->last_asleep;
+	*(driver->last_asleep != NULL ? &driver->last_asleep->next : &driver->first_asleep) = waiter;
+	driver->last_asleep = waiter;
+}
+
+static void awaken(struct rlk_driver *driver, struct rlk_waiter *waiter)
+{
+	*(waiter->previous != NULL ? &waiter->previous->next : &driver->first_asleep) = waiter->next;
+	*(waiter->next != NULL ? &waiter->next->previous : &driver->last_asleep) = waiter->previous;
+	waiter->asleep = false;
+	waiter->settled = waiter->done;
+	sem_post(&waiter->wake_up);
+}
+
+static void decided(struct rlk_driver *driver, struct rlk_waiter *waiter, int32_t status)
+{
+	if (waiter == NULL || waiter->done) {
+		return;
+	}
+	waiter->done = true;
+	waiter->status = status;
+	if (waiter->asleep) {
+		awaken(driver, waiter);
+	}
+}
+
+static struct rlk_driver *driver_of(struct rlk_engine *engine)
+{
+	return (struct rlk_driver *)(void *)engine; /* its first member */
+}
+
+static void job_done(struct rlk_engine *engine, struct rlk_job *job)
+{
+	struct rlk_waiter *waiter = job->waiter;
+	job->waiter = NULL;
+	decided(driver_of(engine), waiter, job->machine.status);
+}
+
+static void call_done(struct rlk_engine *engine, struct rlk_call *call)
+{
+	decided(driver_of(engine), call->waiter, call->status);
+}
+
+static void signal_fd(int fd)
+{
+	uint64_t one = 1;
+	int error = errno;
+	/* A full counter is readable already. */
+	ssize_t written = write(fd, &one, sizeof one);
+	(void)written;
+	errno = error;
+}
+
+static void job_lost(struct rlk_engine *engine, struct rlk_job *job)
+{
+	int fd = atomic_load(&driver_of(engine)->lost_fd);
+	if (fd >= 0 && job->machine.renew) {
+		signal_fd(fd);
+	}
+}
+
+int32_t rlk_driver_init(struct rlk_driver *driver, const char *url)
+{
+	memset(driver, 0, sizeof *driver);
+	atomic_init(&driver->lost_fd, -1);
+	atomic_init(&driver->interrupts, 0);
+	atomic_init(&driver->alarms, 0);
+	int32_t status = rlk_engine_init(&driver->engine, url);
+	if (status != REDISLOCK_OK) {
+		return status;
+	}
+	driver->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (driver->wake_fd < 0) {
+		rlk_engine_clear(&driver->engine);
+		return REDISLOCK_NO_MEMORY;
+	}
+	driver->engine.job_done = job_done;
+	driver->engine.call_done = call_done;
+	driver->engine.job_lost = job_lost;
+	pthread_mutex_init(&driver->mutex, NULL);
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&driver->keeper_wakes, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	return REDISLOCK_OK;
+}
+
+void rlk_driver_clear(struct rlk_driver *driver, bool forked)
+{
+	int lost_fd = atomic_load(&driver->lost_fd);
+	if (!forked) {
+		rlk_keeper_end(driver);
+		pthread_mutex_destroy(&driver->mutex);
+		pthread_cond_destroy(&driver->keeper_wakes);
+	}
+	close(driver->wake_fd);
+	if (lost_fd >= 0) {
+		close(lost_fd);
+	}
+	rlk_engine_clear(&driver->engine);
+}
+
+void rlk_driver_enter(struct rlk_driver *driver)
+{
+	pthread_mutex_lock(&driver->mutex);
+}
+
+void rlk_driver_leave(struct rlk_driver *driver)
+{
+	pthread_mutex_unlock(&driver->mutex);
+}
+
+void rlk_driver_wake(struct rlk_driver *driver)
+{
+	signal_fd(driver->wake_fd);
+}
+
+void rlk_driver_interrupt(struct rlk_driver *driver, atomic_uint *interrupts)
+{
+	atomic_fetch_add(interrupts, 1);
+	atomic_fetch_add(&driver->alarms, 1);
+	rlk_driver_wake(driver);
+}
+
+void rlk_driver_hand_on(struct rlk_driver *driver)
+{
+	if (!driver->cranking && driver->first_asleep != NULL) {
+		awaken(driver, driver->first_asleep);
+	}
+}
+
+/* ---- the crank ---- */
+
+/* Those that sleep look for themselves whether an interrupt is meant for them. */
+static void take_wake_up(struct rlk_driver *driver)
+{
+	uint64_t count;
+	ssize_t got = read(driver->wake_fd, &count, sizeof count);
+	(void)got;
+	unsigned alarms = atomic_load(&driver->alarms);
+	if (alarms != driver->alarms_seen) {
+		driver->alarms_seen = alarms;
+		while (driver->first_asleep != NULL) {
+			awaken(driver, driver->first_asleep);
+		}
+	}
+}
+
+bool rlk_driver_crank(struct rlk_driver *driver)
+{
+	struct rlk_engine *engine = &driver->engine;
+	size_t count = rlk_engine_fds(engine, driver->polled);
+	int64_t now = rlk_now();
+	int64_t until = rlk_engine_deadline(engine);
+	until = until > now + POLL_MS ? now + POLL_MS : until;
+	driver->polled[count] = (struct pollfd) { .fd = driver->wake_fd, .events = POLLIN };
+	driver->polled_count = count;
+	driver->polled_until = until;
+	driver->cranking = true;
+	pthread_mutex_unlock(&driver->mutex);
+	int ready = poll(driver->polled, count + 1, until > now ? (int)(until - now) : 0);
+	bool signalled = ready < 0 && errno == EINTR;
+	pthread_mutex_lock(&driver->mutex);
+	driver->cranking = false;
+	if (ready > 0 && driver->polled[count].revents != 0) {
+		take_wake_up(driver);
+	}
+	if (ready >= 0) {
+		rlk_engine_step(engine, driver->polled, count, rlk_now());
+	}
+	return signalled;
+}
+
+/* Whoever polls must know of what has changed behind its back: other descriptors, an earlier deadline. */
+static void refresh_poll(struct rlk_driver *driver)
+{
+	struct pollfd fds[RLK_ENGINE_FDS];
+	size_t count = rlk_engine_fds(&driver->engine, fds);
+	bool same = count == driver->polled_count;
+	for (size_t i = 0; same && i < count; i++) {
+		same = fds[i].fd == driver->polled[i].fd && fds[i].events == driver->polled[i].events;
+	}
+	if (!same || rlk_engine_deadline(&driver->engine) < driver->polled_until) {
+		rlk_driver_wake(driver);
+	}
+}
+
+static void send_what_is_ready(struct rlk_driver *driver)
+{
+	if (!driver->cranking) {
+		rlk_engine_pump(&driver->engine, rlk_now());
+	} else if (driver->engine.commands.count < SENT_ALONE || !driver->engine.commands.up) {
+		rlk_engine_pump(&driver->engine, rlk_now());
+		refresh_poll(driver);
+	}
+}
+
+/* ---- waiting ---- */
+
+/* Sleeps until what it waits for is decided or the crank may be its own. If it was woken because it is decided the
+ * mutex isn't taken again: nobody else knows of the waiter then, and nobody counts on it. */
+static bool sleep_until_woken(struct rlk_driver *driver, struct rlk_waiter *waiter)
+{
+	fall_asleep(driver, waiter);
+	pthread_mutex_unlock(&driver->mutex);
+	bool signalled = sem_wait(&waiter->wake_up) != 0;
+	if (!signalled && waiter->settled) {
+		return true;
+	}
+	pthread_mutex_lock(&driver->mutex);
+	if (signalled && waiter->asleep) {
+		awaken(driver, waiter);
+	}
+	if (signalled) {
+		/* Either way the post has come or comes now; take it, so that the next sleep isn't cut short. */
+		while (sem_wait(&waiter->wake_up) != 0) {
+		}
+		waiter->interrupted = driver->interruptible;
+	}
+	return false;
+}
+
+/* Drives until the waiter's business is decided, or its wait interrupted. Whether the mutex is still held. */
+static bool wait_for(struct rlk_driver *driver, struct rlk_waiter *waiter, const atomic_uint *interrupts)
+{
+	unsigned all = atomic_load(&driver->interrupts), own = interrupts != NULL ? atomic_load(interrupts) : 0;
+	send_what_is_ready(driver);
+	while (!waiter->done && !waiter->interrupted) {
+		if (!driver->cranking) {
+			bool signalled = rlk_driver_crank(driver);
+			waiter->interrupted = signalled && driver->interruptible;
+		} else if (sleep_until_woken(driver, waiter)) {
+			return false;
+		}
+		if (interrupts == NULL) {
+			waiter->interrupted = false;
+		} else if (atomic_load(&driver->interrupts) != all || atomic_load(interrupts) != own) {
+			waiter->interrupted = true;
+		}
+	}
+	rlk_driver_hand_on(driver);
+	return true;
+}
+
+/* Whoever leaves makes sure that somebody looks after what goes on behind it. */
+static void leave_to_keeper(struct rlk_driver *driver)
+{
+	rlk_keeper_call(driver);
+	pthread_mutex_unlock(&driver->mutex);
+}
+
+int32_t rlk_driver_run_job(struct rlk_driver *driver, struct rlk_job *job, const atomic_uint *interrupts)
+{
+	struct rlk_waiter waiter = { .done = job->machine.done, .status = job->machine.status };
+	if (!waiter.done) {
+		sem_init(&waiter.wake_up, 0, 0);
+		job->waiter = &waiter;
+		if (!wait_for(driver, &waiter, interrupts)) {
+			return waiter.status;
+		}
+		job->waiter = NULL;
+	}
+	if (!waiter.done) {
+		rlk_machine_suspend(&job->machine);
+		rlk_job_settle(&driver->engine, job, rlk_now());
+		waiter.status = REDISLOCK_INTERRUPTED;
+	}
+	leave_to_keeper(driver);
+	return waiter.status;
+}
+
+int32_t rlk_driver_run_call(struct rlk_driver *driver, struct rlk_call *call)
+{
+	struct rlk_waiter waiter = { .done = false };
+	sem_init(&waiter.wake_up, 0, 0);
+	call->waiter = &waiter;
+	if (wait_for(driver, &waiter, NULL)) {
+		leave_to_keeper(driver);
+	}
+	return waiter.status;
+}

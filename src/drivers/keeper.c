@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The keeper: a thread that turns the crank while nobody else does, for leases to be renewed, hand-offs to be
+ * acknowledged and orphans to be cleaned up. It wakes by itself often enough that the acquisitions of an ordinary lock
+ * neither start nor wake it. */
+#include "drivers.h"
+
+#include <signal.h>
+#include <time.h>
+
+enum { IDLE_MS = 10000 };
+
+static void sleep_until(struct rlk_driver *driver, int64_t now, int64_t at)
+{
+	struct timespec end;
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += (at - now) / 1000;
+	end.tv_nsec += (at - now) % 1000 * 1000000;
+	if (end.tv_nsec >= 1000000000) {
+		end.tv_nsec -= 1000000000;
+		end.tv_sec++;
+	}
+	driver->keeper_wakes_at = at;
+	pthread_cond_timedwait(&driver->keeper_wakes, &driver->mutex, &end);
+	driver->keeper_wakes_at = INT64_MIN;
+}
+
+static void *keep(void *argument)
+{
+	struct rlk_driver *driver = argument;
+	struct rlk_engine *engine = &driver->engine;
+	pthread_mutex_lock(&driver->mutex);
+	while (!driver->keeper_ends) {
+		int64_t now = rlk_now();
+		int64_t due = engine->background > 0 && !driver->cranking ? rlk_engine_deadline(engine) : RLK_NEVER;
+		if (due > now) {
+			sleep_until(driver, now, due < now + IDLE_MS ? due : now + IDLE_MS);
+			continue;
+		}
+		/* What is asked now is answered soon: stay until then, unless somebody else is there to read it. */
+		do {
+			rlk_driver_crank(driver);
+		} while (!driver->keeper_ends && driver->first_asleep == NULL && engine->commands.count > 0 &&
+		         !driver->cranking);
+		rlk_driver_hand_on(driver);
+	}
+	pthread_mutex_unlock(&driver->mutex);
+	return NULL;
+}
+
+static bool start(struct rlk_driver *driver)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	driver->keeper_wakes_at = INT64_MIN;
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	driver->keeper_runs = pthread_create(&driver->keeper, NULL, keep, driver) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return driver->keeper_runs;
+}
+
+bool rlk_keeper_call(struct rlk_driver *driver)
+{
+	if (driver->engine.background == 0 || driver->keeper_ends) {
+		return true;
+	}
+	if (!driver->keeper_runs) {
+		return start(driver);
+	}
+	if (!driver->cranking && driver->first_asleep == NULL &&
+	    rlk_engine_deadline(&driver->engine) < driver->keeper_wakes_at) {
+		pthread_cond_signal(&driver->keeper_wakes);
+	}
+	return true;
+}
+
+void rlk_keeper_end(struct rlk_driver *driver)
+{
+	if (!driver->keeper_runs) {
+		return;
+	}
+	pthread_mutex_lock(&driver->mutex);
+	driver->keeper_ends = true;
+	pthread_cond_signal(&driver->keeper_wakes);
+	pthread_mutex_unlock(&driver->mutex);
+	rlk_driver_wake(driver);
+	pthread_join(driver->keeper, NULL);
+	driver->keeper_runs = false;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Questions outside of any lock, and the cleaning up behind locks whose owners are gone. */
+#include "engine.h"
+
+#include "redislock/redislock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BACKOFF_MS = 10, BACKOFF_DOUBLINGS = 6, ORPHAN_MS = 60000 };
+
+bool rlk_call_ready(const struct rlk_call *call, int64_t now)
+{
+	return call->wanted && call->not_before <= now;
+}
+
+bool rlk_call_start(struct rlk_engine *engine, struct rlk_call *call, int64_t deadline)
+{
+	if (!rlk_timers_reserve(&engine->timers)) {
+		return false;
+	}
+	call->timer.call = call;
+	call->wanted = true;
+	call->deadline = deadline;
+	call->next = engine->calls;
+	if (engine->calls != NULL) {
+		engine->calls->previous = call;
+	}
+	engine->calls = call;
+	rlk_timers_set(&engine->timers, &call->timer, deadline);
+	return true;
+}
+
+/* Takes it out of the engine; an orphan ends here. */
+void rlk_call_forget(struct rlk_engine *engine, struct rlk_call *call)
+{
+	if (call->flying) {
+		rlk_line_forget(&engine->commands, call);
+	}
+	rlk_timers_set(&engine->timers, &call->timer, RLK_NEVER);
+	rlk_timers_unreserve(&engine->timers);
+	*(call->previous != NULL ? &call->previous->next : &engine->calls) = call->next;
+	if (call->next != NULL) {
+		call->next->previous = call->previous;
+	}
+	if (call->orphan) {
+		engine->background--;
+		free(call);
+	}
+}
+
+static void finish(struct rlk_engine *engine, struct rlk_call *call, int32_t status)
+{
+	bool orphan = call->orphan;
+	call->done = true;
+	call->status = status;
+	rlk_call_forget(engine, call);
+	if (!orphan && engine->call_done != NULL) {
+		engine->call_done(engine, call);
+	}
+}
+
+void rlk_call_tick(struct rlk_engine *engine, struct rlk_call *call, int64_t now)
+{
+	if (now >= call->deadline) {
+		finish(engine, call, call->status != REDISLOCK_OK ? call->status : REDISLOCK_TIMEOUT);
+	} else {
+		rlk_timers_set(&engine->timers, &call->timer, call->deadline);
+	}
+}
+
+static void ask_again(struct rlk_engine *engine, struct rlk_call *call, int64_t at)
+{
+	call->wanted = true;
+	call->not_before = at;
+	rlk_timers_set(&engine->timers, &call->timer, at < call->deadline ? at : call->deadline);
+}
+
+enum rlk_remedy rlk_call_answer(struct rlk_engine *engine, struct rlk_call *call, const struct rlk_value *reply,
+                                size_t count, int64_t now)
+{
+	enum rlk_remedy remedy = RLK_GIVE_UP;
+	call->flying = false;
+	if (reply[0].type != RLK_ERROR) {
+		int32_t status = call->take != NULL ? call->take(call, reply, count) : REDISLOCK_OK;
+		if (status == RLK_ASK_AGAIN) {
+			ask_again(engine, call, now);
+		} else {
+			finish(engine, call, status);
+		}
+		return remedy;
+	}
+	int32_t status = rlk_error_status(reply[0].text, &remedy);
+	if (remedy == RLK_SEND_SCRIPT) {
+		ask_again(engine, call, now);
+		return remedy;
+	}
+	snprintf(call->text, sizeof call->text, "%.*s", (int)reply[0].text.length, reply[0].text.data);
+	call->status = status;
+	if (remedy == RLK_GIVE_UP || (call->script < 0 && status == REDISLOCK_READ_ONLY)) {
+		finish(engine, call, status);
+	} else {
+		ask_again(engine, call, now + ((int64_t)BACKOFF_MS << call->backoff));
+		call->backoff += call->backoff < BACKOFF_DOUBLINGS;
+	}
+	return remedy;
+}
+
+void rlk_call_trouble(struct rlk_engine *engine, int32_t status, const char *text, bool final)
+{
+	for (struct rlk_call *call = engine->calls, *next; call != NULL; call = next) {
+		next = call->next;
+		snprintf(call->text, sizeof call->text, "%s", text);
+		call->status = status;
+		if (final && !call->orphan) {
+			finish(engine, call, status);
+		}
+	}
+}
+
+/* ---- orphans ---- */
+
+struct orphan {
+	struct rlk_call call;
+	struct rlk_names names;
+	char bytes[]; /* the names, the token and the label */
+};
+
+static int32_t take_done(struct rlk_call *call, const struct rlk_value *reply, size_t count)
+{
+	(void)call;
+	return rlk_answer_parse(reply, count).outcome == RLK_MORE ? RLK_ASK_AGAIN : REDISLOCK_OK;
+}
+
+static struct orphan *orphan_new(enum rlk_script script, struct rlk_slice name, size_t extra)
+{
+	size_t size = rlk_names_size(name.data, name.length);
+	struct orphan *orphan = calloc(1, sizeof *orphan + size + extra);
+	if (orphan != NULL) {
+		rlk_names_build(&orphan->names, orphan->bytes, name.data, name.length);
+		orphan->call.orphan = true;
+		orphan->call.script = (int32_t)script;
+		orphan->call.take = take_done;
+		rlk_words_begin(&orphan->call.words, script, false, &orphan->names);
+	}
+	return orphan;
+}
+
+static struct rlk_slice copy_behind(char **at, struct rlk_slice bytes)
+{
+	struct rlk_slice copy = { *at, bytes.length };
+	if (bytes.length > 0) {
+		memcpy(*at, bytes.data, bytes.length);
+	}
+	*at += bytes.length;
+	return copy;
+}
+
+static void orphan_start(struct rlk_engine *engine, struct orphan *orphan, int64_t now)
+{
+	engine->background++;
+	if (!rlk_call_start(engine, &orphan->call, now + ORPHAN_MS)) {
+		/* The ticket or the lock ends by itself, later. */
+		engine->background--;
+		free(orphan);
+	}
+}
+
+void rlk_orphan_cancel(struct rlk_engine *engine, const struct rlk_job *job, int64_t now)
+{
+	const struct rlk_machine *machine = &job->machine;
+	struct rlk_slice name = machine->room->names.name;
+	struct orphan *orphan = orphan_new(RLK_CANCEL, name, machine->token_length + machine->label.length);
+	if (orphan == NULL) {
+		return;
+	}
+	char *at = orphan->bytes + rlk_names_size(name.data, name.length);
+	struct rlk_words *words = &orphan->call.words;
+	rlk_words_add(words, copy_behind(&at, (struct rlk_slice) { machine->token, machine->token_length }));
+	rlk_words_add_number(words, machine->handoff);
+	rlk_words_add(words, machine->room->client);
+	rlk_words_add(words, copy_behind(&at, machine->label));
+	orphan_start(engine, orphan, now);
+}
+
+void rlk_orphan_unlock(struct rlk_engine *engine, const struct rlk_grant *grant, int64_t now)
+{
+	struct orphan *orphan = orphan_new(RLK_UNLOCK, grant->name, grant->token.length);
+	if (orphan == NULL) {
+		return;
+	}
+	char *at = orphan->bytes + rlk_names_size(grant->name.data, grant->name.length);
+	rlk_words_add(&orphan->call.words, copy_behind(&at, grant->token));
+	rlk_words_add(&orphan->call.words, RLK_LITERAL("1"));
+	orphan_start(engine, orphan, now);
+}

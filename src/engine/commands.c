@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The line for commands: sends what jobs and calls are ready to send, and tells them what became of it. */
+#include "engine.h"
+
+#include "redislock/redislock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool script_unknown(struct rlk_line *line, int32_t script)
+{
+	uint32_t bit = script >= 0 ? 1u << script : 0;
+	bool unknown = (line->unknown_scripts & bit) != 0;
+	/* Once its text is sent the server knows it, and answers come in order. */
+	line->unknown_scripts &= ~bit;
+	return unknown;
+}
+
+static bool send_words(struct rlk_engine *engine, const struct rlk_words *words)
+{
+	return rlk_connection_append(engine->commands.connection, words->word, words->count);
+}
+
+static bool send_job(struct rlk_engine *engine, struct rlk_job *job, int64_t now)
+{
+	struct rlk_line *line = &engine->commands;
+	struct rlk_words words;
+	struct rlk_flight flight = { .job = job, .sent_at = now };
+	if (!rlk_line_reserve(line)) {
+		return false;
+	}
+	flight.script = (int32_t)rlk_machine_send(&job->machine, &words, false, &flight.number, now);
+	if (script_unknown(line, flight.script)) {
+		words.word[0] = RLK_LITERAL("EVAL");
+		words.word[1] = rlk_script_sources[flight.script].text;
+	}
+	if (!send_words(engine, &words)) {
+		rlk_machine_error(&job->machine, flight.number, REDISLOCK_NO_MEMORY, RLK_GIVE_UP, now);
+		return false;
+	}
+	job->flying++;
+	rlk_line_push(line, flight);
+	return true;
+}
+
+static bool send_call(struct rlk_engine *engine, struct rlk_call *call, int64_t now)
+{
+	struct rlk_line *line = &engine->commands;
+	if (!rlk_line_reserve(line)) {
+		return false;
+	}
+	if (call->script >= 0) {
+		bool whole = script_unknown(line, call->script);
+		const struct rlk_script_source *source = &rlk_script_sources[call->script];
+		call->words.word[0] = whole ? RLK_LITERAL("EVAL") : RLK_LITERAL("EVALSHA");
+		call->words.word[1] = whole ? source->text : source->sha1;
+	}
+	if (!send_words(engine, &call->words)) {
+		return false;
+	}
+	call->wanted = false;
+	call->flying = true;
+	rlk_line_push(line, (struct rlk_flight) { .call = call, .sent_at = now, .script = call->script });
+	return true;
+}
+
+static bool calls_ready(const struct rlk_engine *engine, int64_t now)
+{
+	for (const struct rlk_call *call = engine->calls; call != NULL; call = call->next) {
+		if (rlk_call_ready(call, now)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Whether anybody needs the connection. Whoever listens does, as messages come from the same server only. */
+static bool needed(const struct rlk_engine *engine, int64_t now)
+{
+	return engine->ready_first != NULL || engine->listeners > 0 || calls_ready(engine, now);
+}
+
+static void out_of_memory(struct rlk_engine *engine, int64_t now)
+{
+	rlk_commands_drop(engine, REDISLOCK_NO_MEMORY, "out of memory for the command", now);
+}
+
+void rlk_commands_pump(struct rlk_engine *engine, int64_t now)
+{
+	struct rlk_line *line = &engine->commands;
+	if (!line->up) {
+		if (!line->open && now >= line->retry_at && needed(engine, now)) {
+			rlk_line_open(engine, line, now);
+			rlk_commands_watch(engine, now);
+		}
+		if (!line->up) {
+			return;
+		}
+	}
+	struct rlk_job *job;
+	while (line->up && (job = rlk_job_next_ready(engine)) != NULL) {
+		while (rlk_machine_ready(&job->machine, now)) {
+			if (!send_job(engine, job, now)) {
+				out_of_memory(engine, now);
+				return;
+			}
+		}
+		rlk_job_settle(engine, job, now);
+	}
+	for (struct rlk_call *call = engine->calls; call != NULL && line->up; call = call->next) {
+		if (rlk_call_ready(call, now) && !send_call(engine, call, now)) {
+			out_of_memory(engine, now);
+			return;
+		}
+	}
+	if (line->up) {
+		rlk_connection_flush(line->connection);
+	}
+}
+
+static void note_round_trip(struct rlk_engine *engine, int64_t round_trip)
+{
+	int64_t *longest = &engine->pace.round_trip;
+	*longest = round_trip > *longest ? round_trip : *longest - (*longest - round_trip) / 8;
+}
+
+static void answer_job(struct rlk_engine *engine, const struct rlk_flight *flight, const struct rlk_value *reply,
+                       size_t count, int64_t now)
+{
+	struct rlk_job *job = flight->job;
+	job->flying--;
+	if (reply[0].type == RLK_ERROR) {
+		enum rlk_remedy remedy;
+		int32_t status = rlk_error_status(reply[0].text, &remedy);
+		if (remedy == RLK_SEND_SCRIPT) {
+			engine->commands.unknown_scripts |= 1u << flight->script;
+		} else {
+			rlk_job_text(job, reply[0].text);
+		}
+		rlk_machine_error(&job->machine, flight->number, status, remedy, now);
+		rlk_job_settle(engine, job, now);
+		if (remedy == RLK_RECONNECT) {
+			rlk_commands_drop(engine, status, "the server is a read-only replica: connect to its primary",
+			                  now);
+		}
+		return;
+	}
+	rlk_machine_answer(&job->machine, (enum rlk_script)flight->script, flight->number, flight->sent_at,
+	                   rlk_answer_parse(reply, count), now);
+	rlk_job_settle(engine, job, now);
+}
+
+void rlk_commands_read(struct rlk_engine *engine, int64_t now)
+{
+	struct rlk_line *line = &engine->commands;
+	const struct rlk_value *reply;
+	size_t count;
+	rlk_connection_receive(line->connection);
+	while (line->up && (reply = rlk_connection_reply(line->connection, &count)) != NULL) {
+		struct rlk_flight flight;
+		if (!rlk_line_pop(line, &flight)) {
+			rlk_commands_drop(engine, REDISLOCK_PROTOCOL, "the server sent an answer that nobody asked for",
+			                  now);
+			return;
+		}
+		note_round_trip(engine, now - flight.sent_at);
+		line->failures = 0;
+		if (flight.job != NULL) {
+			answer_job(engine, &flight, reply, count, now);
+		} else if (flight.call != NULL) {
+			if (rlk_call_answer(engine, flight.call, reply, count, now) == RLK_SEND_SCRIPT &&
+			    flight.script >= 0) {
+				line->unknown_scripts |= 1u << flight.script;
+			}
+		}
+	}
+}
+
+/* Tells those that wait for a connection that there is none for now. */
+static void spread_trouble(struct rlk_engine *engine, int32_t status, const char *text, bool was_up, int64_t now)
+{
+	bool refused = status == REDISLOCK_CONNECTION_REFUSED || status == REDISLOCK_CONNECTION_LOST ||
+	               status == REDISLOCK_TIMEOUT || status == REDISLOCK_READ_ONLY;
+	bool final = !refused || (!was_up && !engine->reached);
+	struct rlk_job *job = engine->ready_first;
+	engine->ready_first = engine->ready_last = NULL;
+	while (job != NULL) {
+		struct rlk_job *next = job->next_ready;
+		bool once = job->machine.wait == 0 && job->machine.phase == RLK_TRYING;
+		job->in_ready = false;
+		rlk_job_text(job, (struct rlk_slice) { text, strlen(text) });
+		rlk_machine_trouble(&job->machine, status, final || (once && !was_up), now);
+		rlk_job_settle(engine, job, now);
+		job = next;
+	}
+	rlk_call_trouble(engine, status, text, final || !was_up);
+}
+
+void rlk_commands_drop(struct rlk_engine *engine, int32_t status, const char *text, int64_t now)
+{
+	struct rlk_line *line = &engine->commands;
+	struct rlk_flight flight;
+	bool was_up = line->up;
+	snprintf(engine->text, sizeof engine->text, "%s", text);
+	rlk_line_close(line);
+	rlk_line_failed(engine, line, was_up, now);
+	/* Both connections go to the same server: the messages' must not outlive the commands'. */
+	if (was_up) {
+		rlk_messages_drop(engine, now);
+	}
+	while (rlk_line_pop(line, &flight)) {
+		if (flight.job != NULL) {
+			flight.job->flying--;
+			rlk_machine_dropped(&flight.job->machine, flight.number, now);
+			rlk_job_settle(engine, flight.job, now);
+		} else if (flight.call != NULL) {
+			flight.call->flying = false;
+			flight.call->wanted = true;
+		}
+	}
+	spread_trouble(engine, status, engine->text, was_up, now);
+}
+
+void rlk_commands_watch(struct rlk_engine *engine, int64_t now)
+{
+	struct rlk_line *line = &engine->commands;
+	if (!line->open) {
+		return;
+	}
+	enum rlk_connection_state state = rlk_connection_state(line->connection);
+	if (state == RLK_CLOSED) {
+		const char *text = "";
+		int32_t status = rlk_connection_failure(line->connection, &text);
+		char copy[RLK_TEXT];
+		snprintf(copy, sizeof copy, "%s", text);
+		rlk_commands_drop(engine, status != REDISLOCK_OK ? status : REDISLOCK_CONNECTION_LOST, copy, now);
+	} else if (state == RLK_READY && !line->up) {
+		line->up = true;
+		engine->reached = true;
+	}
+}
+
+void rlk_commands_expire(struct rlk_engine *engine, int64_t now)
+{
+	const struct rlk_line *line = &engine->commands;
+	if (line->up && line->count > 0 && now >= line->flights[line->first].sent_at + engine->command_timeout) {
+		rlk_commands_drop(engine, REDISLOCK_TIMEOUT, "the server didn't answer within the command timeout",
+		                  now);
+	}
+}
+
+int64_t rlk_commands_deadline(const struct rlk_engine *engine)
+{
+	const struct rlk_line *line = &engine->commands;
+	if (!line->open) {
+		/* Whatever is ready waits for the next try. */
+		return needed(engine, RLK_NEVER) ? line->retry_at : RLK_NEVER;
+	}
+	int64_t deadline = line->up ? RLK_NEVER : rlk_connection_deadline(line->connection);
+	if (line->up && line->count > 0) {
+		deadline = line->flights[line->first].sent_at + engine->command_timeout;
+	}
+	return deadline;
+}

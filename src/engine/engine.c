@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The engine's life, and its step: read what has come, let time pass, send what is ready. */
+#include "engine.h"
+
+#include "redislock/redislock.h"
+
+#include <string.h>
+
+enum { CONNECT_MS = 5000, COMMAND_MS = 5000 };
+
+int32_t rlk_engine_init(struct rlk_engine *engine, const char *url)
+{
+	memset(engine, 0, sizeof *engine);
+	engine->connect_timeout = CONNECT_MS;
+	engine->command_timeout = COMMAND_MS;
+	engine->random.used = sizeof engine->random.pool;
+	engine->pinged_at = INT64_MIN;
+	int32_t status = rlk_address_parse(url, &engine->address, NULL, 0);
+	if (status == REDISLOCK_OK) {
+		status = rlk_line_init(&engine->commands);
+	}
+	if (status == REDISLOCK_OK) {
+		status = rlk_line_init(&engine->messages);
+	}
+	if (status == REDISLOCK_OK && !rlk_random_hex(&engine->random, engine->client, RLK_CLIENT_LENGTH)) {
+		status = REDISLOCK_INTERNAL;
+	}
+	if (status != REDISLOCK_OK) {
+		rlk_engine_clear(engine);
+		return status;
+	}
+	memcpy(engine->inbox, RLK_INBOX_PREFIX, sizeof RLK_INBOX_PREFIX - 1);
+	memcpy(engine->inbox + sizeof RLK_INBOX_PREFIX - 1, engine->client, sizeof engine->client);
+	return REDISLOCK_OK;
+}
+
+void rlk_engine_clear(struct rlk_engine *engine)
+{
+	while (engine->calls != NULL) {
+		rlk_call_forget(engine, engine->calls);
+	}
+	rlk_line_clear(&engine->messages);
+	rlk_line_clear(&engine->commands);
+	rlk_timers_clear(&engine->timers);
+	rlk_table_clear(&engine->tokens);
+	rlk_table_clear(&engine->places);
+	rlk_address_clear(&engine->address);
+}
+
+size_t rlk_engine_fds(const struct rlk_engine *engine, struct pollfd *fds)
+{
+	size_t count = 0;
+	if (engine->messages.open) {
+		count += rlk_connection_fds(engine->messages.connection, fds, RLK_CONNECTION_FDS);
+	}
+	if (engine->commands.open) {
+		count += rlk_connection_fds(engine->commands.connection, fds + count, RLK_CONNECTION_FDS);
+	}
+	return count;
+}
+
+static int64_t earlier_of(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+int64_t rlk_engine_deadline(const struct rlk_engine *engine)
+{
+	const struct rlk_timer *first = rlk_timers_first(&engine->timers);
+	int64_t deadline = first != NULL ? first->at : RLK_NEVER;
+	return earlier_of(deadline, earlier_of(rlk_commands_deadline(engine), rlk_messages_deadline(engine)));
+}
+
+/* What poll() said of a line's descriptors, as they are by now. */
+static short happened(const struct rlk_line *line, const struct pollfd *ready, size_t count)
+{
+	struct pollfd fds[RLK_CONNECTION_FDS];
+	size_t own = line->open ? rlk_connection_fds(line->connection, fds, RLK_CONNECTION_FDS) : 0;
+	short events = 0;
+	for (size_t i = 0; i < own; i++) {
+		for (size_t k = 0; k < count; k++) {
+			if (ready[k].fd == fds[i].fd) {
+				events = (short)(events | ready[k].revents);
+			}
+		}
+	}
+	return events;
+}
+
+static void let_time_pass(struct rlk_engine *engine, int64_t now)
+{
+	struct rlk_timer *timer;
+	while ((timer = rlk_timers_first(&engine->timers)) != NULL && timer->at <= now) {
+		if (timer->job != NULL) {
+			rlk_machine_tick(&timer->job->machine, now);
+			rlk_job_settle(engine, timer->job, now);
+		} else {
+			rlk_call_tick(engine, timer->call, now);
+		}
+	}
+}
+
+void rlk_engine_pump(struct rlk_engine *engine, int64_t now)
+{
+	rlk_commands_pump(engine, now);
+	rlk_commands_watch(engine, now);
+	rlk_messages_watch(engine, now);
+}
+
+static bool opening(const struct rlk_line *line, short events, int64_t now)
+{
+	return line->open && !line->up && (events != 0 || now >= rlk_connection_deadline(line->connection));
+}
+
+void rlk_engine_step(struct rlk_engine *engine, const struct pollfd *ready, size_t count, int64_t now)
+{
+	struct rlk_line *messages = &engine->messages, *commands = &engine->commands;
+	short message_events = happened(messages, ready, count), command_events = happened(commands, ready, count);
+
+	/* Messages before answers: a grant is older than an answer that already tells of it. */
+	if (opening(messages, message_events, now)) {
+		rlk_connection_step(messages->connection, now);
+	} else if (messages->up && (message_events & ~POLLOUT) != 0) {
+		rlk_messages_read(engine, now);
+	} else {
+		rlk_messages_expire(engine, now);
+	}
+	rlk_messages_watch(engine, now);
+
+	if (opening(commands, command_events, now)) {
+		rlk_connection_step(commands->connection, now);
+	} else if (commands->up && (command_events & ~POLLOUT) != 0) {
+		rlk_commands_read(engine, now);
+	} else {
+		rlk_commands_expire(engine, now);
+	}
+	rlk_commands_watch(engine, now);
+
+	let_time_pass(engine, now);
+	rlk_engine_pump(engine, now);
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One place where time and messages meet: it holds a client's machines, its two connections and what is under way on
+ * them. It never blocks and is never called back into: a driver polls what it names, until when it says, and steps it.
+ */
+#ifndef RLK_ENGINE_H
+#define RLK_ENGINE_H
+
+#include "core/core.h"
+#include "transport/transport.h"
+
+struct rlk_engine;
+struct rlk_job;
+struct rlk_call;
+
+/* ---- clock.c, random.c ---- */
+
+/* Milliseconds on the monotonic clock that also counts suspended time. */
+int64_t rlk_now(void);
+
+struct rlk_random {
+	uint8_t pool[1024];
+	size_t used;
+};
+
+/* Random bits from the kernel, asked for by the page. False if the kernel has none. */
+bool rlk_random_bytes(struct rlk_random *random, void *out, size_t length);
+bool rlk_random_hex(struct rlk_random *random, char *out, size_t digits);
+
+/* ---- timers.c: a heap of deadlines ---- */
+
+struct rlk_timer {
+	int64_t at;
+	size_t index;          /* 0: not set */
+	struct rlk_job *job;   /* whose it is: a job's */
+	struct rlk_call *call; /* or a call's */
+};
+
+struct rlk_timers {
+	struct rlk_timer **heap; /* from 1 */
+	size_t count, reserved, capacity;
+};
+
+/* Makes room for one timer more, so that setting it can't fail; false if out of memory. */
+bool rlk_timers_reserve(struct rlk_timers *timers);
+void rlk_timers_unreserve(struct rlk_timers *timers);
+void rlk_timers_set(struct rlk_timers *timers, struct rlk_timer *timer, int64_t at); /* RLK_NEVER: not at all */
+struct rlk_timer *rlk_timers_first(const struct rlk_timers *timers);
+void rlk_timers_clear(struct rlk_timers *timers);
+
+/* ---- table.c: finding by bytes ---- */
+
+struct rlk_node {
+	struct rlk_node *next;
+	struct rlk_slice key; /* owned by whoever embeds the node */
+	uint64_t hash;
+};
+
+struct rlk_table {
+	struct rlk_node **buckets;
+	size_t capacity, count;
+};
+
+struct rlk_node *rlk_table_find(const struct rlk_table *table, struct rlk_slice key);
+bool rlk_table_add(struct rlk_table *table, struct rlk_node *node, struct rlk_slice key);
+void rlk_table_remove(struct rlk_table *table, struct rlk_node *node);
+/* One node after the other, in no order; begins and ends with NULL. Nothing may be added or removed meanwhile. */
+struct rlk_node *rlk_table_next(const struct rlk_table *table, const struct rlk_node *node);
+void rlk_table_clear(struct rlk_table *table);
+
+/* ---- the engine's view of things ---- */
+
+enum { RLK_TEXT = 224 };
+
+/* A name in use by this client: its waiting room and its subscription. */
+struct rlk_place {
+	struct rlk_room room;
+	struct rlk_node node; /* in places, by name */
+	struct rlk_place *next_wanted;
+	struct rlk_job *jobs, *last_job;
+	bool wanted; /* its channel is, or is to be, subscribed to */
+	bool subscribed;
+};
+
+/* A lock's machine, as the engine handles it. */
+struct rlk_job {
+	struct rlk_machine machine;
+	struct rlk_timer timer;
+	bool in_ready, in_tokens, listens, in_background, over; /* as the engine has counted it */
+	struct rlk_place *place;
+	struct rlk_job *next_in_place, *previous_in_place;
+	struct rlk_job *next_ready;
+	struct rlk_node token_node;
+	uint32_t flying; /* flights that name it */
+	char *text;      /* of its last failure; NULL: none, or no memory for one */
+	void *waiter;    /* the driver's */
+};
+
+enum { RLK_ASK_AGAIN = INT32_MAX };
+
+/* One question to the server outside of any lock: asked until answered or its deadline passes. */
+struct rlk_call {
+	struct rlk_timer timer;
+	bool wanted, flying, done;
+	bool orphan;    /* nobody waits: freed when done */
+	int32_t script; /* -1: the words are a plain command */
+	struct rlk_words words;
+	int64_t deadline, not_before;
+	int32_t backoff;
+	int32_t status;
+	char text[RLK_TEXT];
+	/* Reads the reply, which is no error, while it is there; returns the call's status, or RLK_ASK_AGAIN. */
+	int32_t (*take)(struct rlk_call *call, const struct rlk_value *reply, size_t count);
+	struct rlk_call *next, *previous;
+	void *waiter; /* the driver's */
+};
+
+/* A request under way; neither job nor call: nobody cares any more. */
+struct rlk_flight {
+	struct rlk_job *job;
+	struct rlk_call *call;
+	int64_t sent_at;
+	uint32_t number;
+	int32_t script;
+};
+
+/* A connection with what is under way on it. */
+struct rlk_line {
+	struct rlk_connection *connection;
+	bool open;        /* it was opened, and its end not yet dealt with */
+	bool up;          /* it is ready, as far as has been dealt with */
+	int32_t failures; /* in a row */
+	int64_t retry_at;
+	struct rlk_flight *flights; /* a ring */
+	size_t first, count, capacity;
+	uint32_t unknown_scripts; /* a bit each: the server said so */
+};
+
+struct rlk_engine {
+	struct rlk_address address;
+	int64_t connect_timeout, command_timeout;
+	char client[RLK_CLIENT_LENGTH + 1];
+	char inbox[sizeof RLK_INBOX_PREFIX + RLK_CLIENT_LENGTH];
+	struct rlk_random random;
+	struct rlk_pace pace;
+
+	struct rlk_line commands, messages;
+	bool reached; /* the server, at least once */
+	bool inbox_asked, inbox_confirmed;
+	int64_t heard_at, pinged_at; /* on the message connection; INT64_MIN: no answer is due */
+	size_t listeners;            /* jobs that need messages */
+
+	struct rlk_timers timers;
+	struct rlk_table tokens, places;
+	struct rlk_job *ready_first, *ready_last;
+	struct rlk_call *calls;
+	size_t background; /* leases to be kept, and orphans */
+
+	char text[RLK_TEXT]; /* of the last failure of a connection */
+
+	/* What a driver wants to know: something of the job's is decided; its lease was lost. Called while stepping,
+	 * and must only take note. */
+	void (*job_done)(struct rlk_engine *engine, struct rlk_job *job);
+	void (*call_done)(struct rlk_engine *engine, struct rlk_call *call);
+	void (*job_lost)(struct rlk_engine *engine, struct rlk_job *job);
+};
+
+/* ---- engine.c ---- */
+
+int32_t rlk_engine_init(struct rlk_engine *engine, const char *url);
+void rlk_engine_clear(struct rlk_engine *engine);
+
+enum { RLK_ENGINE_FDS = 2 * RLK_CONNECTION_FDS };
+
+/* What to poll, until when, and what to do then, with what poll() answered. Connections may have come and gone since
+ * they were named. */
+size_t rlk_engine_fds(const struct rlk_engine *engine, struct pollfd *fds);
+int64_t rlk_engine_deadline(const struct rlk_engine *engine);
+void rlk_engine_step(struct rlk_engine *engine, const struct pollfd *ready, size_t count, int64_t now);
+
+/* Sends what is ready, connecting first if need be. rlk_engine_step() does so too. */
+void rlk_engine_pump(struct rlk_engine *engine, int64_t now);
+
+/* ---- jobs.c ---- */
+
+int32_t rlk_job_init(struct rlk_engine *engine, struct rlk_job *job, enum rlk_kind kind, struct rlk_slice name);
+void rlk_job_clear(struct rlk_engine *engine, struct rlk_job *job);
+
+/* Begins to acquire, with a token of the caller's own or (length 0) a new one. */
+void rlk_job_acquire(struct rlk_engine *engine, struct rlk_job *job, struct rlk_slice token, int64_t now);
+
+/* After a machine was fed: takes note of all that it wants. */
+void rlk_job_settle(struct rlk_engine *engine, struct rlk_job *job, int64_t now);
+
+struct rlk_job *rlk_job_of(struct rlk_machine *machine);
+
+void rlk_job_text(struct rlk_job *job, struct rlk_slice text);
+
+/* Takes the first job that is ready, or NULL. */
+struct rlk_job *rlk_job_next_ready(struct rlk_engine *engine);
+void rlk_job_is_ready(struct rlk_engine *engine, struct rlk_job *job);
+
+/* ---- calls.c ---- */
+
+/* Begins a call whose words, script and take are set; false if out of memory. */
+bool rlk_call_start(struct rlk_engine *engine, struct rlk_call *call, int64_t deadline);
+void rlk_call_forget(struct rlk_engine *engine, struct rlk_call *call);
+void rlk_call_tick(struct rlk_engine *engine, struct rlk_call *call, int64_t now);
+void rlk_call_trouble(struct rlk_engine *engine, int32_t status, const char *text, bool final);
+/* What helps is answered too: RLK_SEND_SCRIPT is the line's to remember. */
+enum rlk_remedy rlk_call_answer(struct rlk_engine *engine, struct rlk_call *call, const struct rlk_value *reply,
+                                size_t count, int64_t now);
+bool rlk_call_ready(const struct rlk_call *call, int64_t now);
+
+/* Cleans up on the server what nobody waits for: leaves the queue, or gives a lock back that came too late. */
+void rlk_orphan_cancel(struct rlk_engine *engine, const struct rlk_job *job, int64_t now);
+void rlk_orphan_unlock(struct rlk_engine *engine, const struct rlk_grant *grant, int64_t now);
+
+/* ---- line.c ---- */
+
+int32_t rlk_line_init(struct rlk_line *line);
+void rlk_line_clear(struct rlk_line *line);
+void rlk_line_open(struct rlk_engine *engine, struct rlk_line *line, int64_t now);
+void rlk_line_close(struct rlk_line *line);
+/* Delays the next opening after a failure. */
+void rlk_line_failed(struct rlk_engine *engine, struct rlk_line *line, bool was_up, int64_t now);
+bool rlk_line_reserve(struct rlk_line *line);
+void rlk_line_push(struct rlk_line *line, struct rlk_flight flight); /* after rlk_line_reserve() */
+bool rlk_line_pop(struct rlk_line *line, struct rlk_flight *flight);
+void rlk_line_forget(struct rlk_line *line, const void *job_or_call);
+
+/* ---- commands.c, messages.c: the two lines ---- */
+
+void rlk_commands_pump(struct rlk_engine *engine, int64_t now);
+void rlk_commands_read(struct rlk_engine *engine, int64_t now);
+void rlk_commands_watch(struct rlk_engine *engine, int64_t now);
+/* Nothing has come: whether that is a reason to give the connection up. */
+void rlk_commands_expire(struct rlk_engine *engine, int64_t now);
+int64_t rlk_commands_deadline(const struct rlk_engine *engine);
+void rlk_commands_drop(struct rlk_engine *engine, int32_t status, const char *text, int64_t now);
+
+/* The channel of the job's place is wanted. */
+void rlk_messages_want(struct rlk_engine *engine, struct rlk_place *place, int64_t now);
+void rlk_messages_read(struct rlk_engine *engine, int64_t now);
+void rlk_messages_watch(struct rlk_engine *engine, int64_t now);
+void rlk_messages_expire(struct rlk_engine *engine, int64_t now);
+int64_t rlk_messages_deadline(const struct rlk_engine *engine);
+void rlk_messages_drop(struct rlk_engine *engine, int64_t now);
+
+#endif

