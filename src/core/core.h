@@ -149,7 +149,8 @@ struct rlk_witness {
 	uint64_t fence;
 };
 
-/* One client's waiting room for a name: its waiters in the order of their tickets, and what it knows of the name. */
+/* One client's waiting room for a name: its waiters in the order of their first tickets, and what it knows of
+ * the name. */
 struct rlk_room {
 	struct rlk_names names;
 	struct rlk_slice client; /* whose inbox */
@@ -213,8 +214,11 @@ struct rlk_machine {
 	/* the hold */
 	uint64_t fence;
 	int64_t valid_until;
-	int64_t lease;       /* the TTL that is in force or being asked for */
-	bool unacknowledged; /* held by a hand-off, or by a hand-off lease, so far */
+	int64_t lease;        /* the TTL that is in force or being asked for */
+	int64_t former_lease; /* while another is being asked for */
+	int64_t stated_at;    /* when the state was last written, at the earliest */
+	bool unacknowledged;  /* held by a hand-off, or by a hand-off lease, so far */
+	bool lasting;         /* the state may have lost its expiry, for a lease without an end */
 	bool released_in_time, uncertain;
 
 	struct rlk_request ask;  /* LOCK, CANCEL, UNLOCK, the caller's EXTEND */

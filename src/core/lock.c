@@ -94,6 +94,9 @@ static void leave(struct rlk_machine *machine, int64_t now)
 static void fail(struct rlk_machine *machine, int32_t status)
 {
 	if (machine->phase == RLK_EXTENDING || machine->phase == RLK_RELEASING) {
+		if (machine->phase == RLK_EXTENDING) {
+			machine->lease = machine->former_lease;
+		}
 		rlk_request_clear(&machine->ask);
 		machine->phase = RLK_HOLDING;
 	} else {
@@ -142,7 +145,8 @@ void rlk_machine_acquire(struct rlk_machine *machine, struct rlk_slice token, ui
 	memcpy(machine->token, token.data, token.length);
 	machine->token_length = (uint8_t)token.length;
 	machine->jitter = jitter | 1;
-	machine->ticket = machine->answered = machine->suspended = false;
+	machine->ticket = machine->answered = machine->suspended = machine->lasting = false;
+	machine->stated_at = now;
 	machine->handoff = rlk_pubsub_handoff(machine->room->pace);
 	machine->pause = machine->interval;
 	machine->nudged_at = RLK_NEVER;
@@ -212,6 +216,7 @@ void rlk_machine_extend(struct rlk_machine *machine, int64_t ttl, int64_t patien
 	}
 	/* From here on only an answer to this request tells what the lease is. */
 	rlk_request_clear(&machine->keep);
+	machine->former_lease = machine->lease;
 	machine->lease = ttl;
 	machine->phase = RLK_EXTENDING;
 	machine->end_at = add(now, patience);
@@ -290,7 +295,8 @@ static void answer_to_release(struct rlk_machine *machine, const struct rlk_answ
 	/* It may have been released by a request whose answer was lost. */
 	bool released = answer->outcome == RLK_HELD || (machine->uncertain && machine->released_in_time);
 	stop(machine);
-	machine->ticket = false;
+	/* Not owned: a LOCK that was on its way too long may have queued once more. */
+	machine->ticket = answer->outcome != RLK_HELD;
 	machine->valid_until = INT64_MIN;
 	finish(machine, released ? REDISLOCK_OK : REDISLOCK_LOST);
 }
@@ -328,7 +334,9 @@ static void take_evidence(struct rlk_machine *machine, enum rlk_script script, i
 {
 	if (script == RLK_LOCK && answer->outcome <= RLK_BUSY && answer->outcome != RLK_NOT_MINE) {
 		rlk_room_saw(machine->room, sent_at, answer->fence);
-	} else if (answer->outcome == RLK_HELD && script != RLK_CANCEL) {
+	} else if (answer->outcome == RLK_HELD && script != RLK_CANCEL && sent_at < machine->valid_until) {
+		/* It tells no fence. The own one was the last while the hold was sure; later the same token may have
+		 * been granted the lock again. */
 		rlk_room_saw(machine->room, sent_at, machine->fence);
 	}
 }

@@ -3,6 +3,8 @@
  * The machine's requests: which are due, and in what words. */
 #include "core.h"
 
+enum { STATE_REFRESH_MS = 3600000 };
+
 void rlk_request_want(struct rlk_request *request, int64_t at)
 {
 	request->wanted = true;
@@ -15,14 +17,21 @@ void rlk_request_clear(struct rlk_request *request)
 	request->wanted = request->flying = false;
 }
 
+/* A lease that ran out is not brought back to life: the machine is about to notice (protocol 5). */
+static bool too_late(const struct rlk_machine *machine, int64_t now)
+{
+	return (machine->phase == RLK_HOLDING || machine->phase == RLK_EXTENDING) && now >= machine->valid_until;
+}
+
 static bool ask_ready(const struct rlk_machine *machine, int64_t now)
 {
-	return machine->ask.wanted && machine->ask.not_before <= now && !machine->suspended;
+	return machine->ask.wanted && machine->ask.not_before <= now && !machine->suspended && !too_late(machine, now);
 }
 
 static bool keep_ready(const struct rlk_machine *machine, int64_t now)
 {
-	return machine->phase == RLK_HOLDING && machine->keep_at <= now && !machine->keep.flying && !machine->suspended;
+	return machine->phase == RLK_HOLDING && machine->keep_at <= now && !machine->keep.flying &&
+	       !machine->suspended && !too_late(machine, now);
 }
 
 bool rlk_machine_ready(const struct rlk_machine *machine, int64_t now)
@@ -65,9 +74,17 @@ void rlk_machine_cancel_words(const struct rlk_machine *machine, struct rlk_word
 	rlk_words_add(words, machine->label);
 }
 
-static enum rlk_script extend_words(const struct rlk_machine *machine, struct rlk_words *words, bool whole)
+/* Most renewals are of the lock's own key alone; the state's expiry is refreshed now and then, well before its day is
+ * over, and wherever a caller asks for another lease. */
+static enum rlk_script extend_words(struct rlk_machine *machine, struct rlk_words *words, bool whole, int64_t now)
 {
-	enum rlk_script script = machine->unacknowledged ? RLK_EXTEND : RLK_RENEW;
+	bool states = machine->unacknowledged || machine->phase == RLK_EXTENDING ||
+	              now - machine->stated_at >= STATE_REFRESH_MS;
+	enum rlk_script script = states ? RLK_EXTEND : RLK_RENEW;
+	if (states) {
+		machine->stated_at = now;
+		machine->lasting |= machine->lease < 0;
+	}
 	rlk_words_begin(words, script, whole, &machine->room->names);
 	rlk_words_add(words, token_of(machine));
 	rlk_words_add_number(words, machine->lease);
@@ -80,7 +97,7 @@ static enum rlk_script ask_words(struct rlk_machine *machine, struct rlk_words *
 	case RLK_RELEASING:
 		rlk_words_begin(words, RLK_UNLOCK, whole, &machine->room->names);
 		rlk_words_add(words, token_of(machine));
-		rlk_words_add(words, machine->unacknowledged ? RLK_LITERAL("1") : RLK_LITERAL("0"));
+		rlk_words_add(words, machine->unacknowledged || machine->lasting ? RLK_LITERAL("1") : RLK_LITERAL("0"));
 		return RLK_UNLOCK;
 	case RLK_CANCELLING:
 		rlk_machine_cancel_words(machine, words, whole);
@@ -91,7 +108,7 @@ static enum rlk_script ask_words(struct rlk_machine *machine, struct rlk_words *
 		if (end < machine->valid_until) {
 			machine->valid_until = end;
 		}
-		return extend_words(machine, words, whole);
+		return extend_words(machine, words, whole, now);
 	}
 	default:
 		lock_words(machine, words, whole);
@@ -108,5 +125,5 @@ enum rlk_script rlk_machine_send(struct rlk_machine *machine, struct rlk_words *
 	request->flying = true;
 	request->sent_at = now;
 	request->number = *number = ++machine->flights;
-	return asks ? ask_words(machine, words, whole, now) : extend_words(machine, words, whole);
+	return asks ? ask_words(machine, words, whole, now) : extend_words(machine, words, whole, now);
 }

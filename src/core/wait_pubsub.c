@@ -111,12 +111,11 @@ void rlk_pubsub_queued(struct rlk_machine *machine, const struct rlk_answer *ans
 	struct rlk_room *room = machine->room;
 	bool in_room = machine->previous != NULL || room->first == machine;
 	if (in_room && answer->new_ticket) {
-		/* The ticket was used up by a hand-off that wasn't heard, or it is lost with the data. */
+		/* The ticket was used up by a hand-off that wasn't heard, or it is lost with the data. The place in the
+		 * room stays: were it now one waiter that polls and now another, with a deaf inbox grants and polls
+		 * could miss each other for ever. */
 		rlk_pubsub_missed(room->pace, now);
-		rlk_pubsub_leave_room(machine);
-		in_room = false;
-	}
-	if (!in_room) {
+	} else if (!in_room) {
 		machine->previous = room->last;
 		*(room->last != NULL ? &room->last->next : &room->first) = machine;
 		room->last = machine;

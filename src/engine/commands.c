@@ -98,6 +98,13 @@ void rlk_commands_pump(struct rlk_engine *engine, int64_t now)
 			return;
 		}
 	}
+	/* Calls first: those that clean up behind a lock are older than what its owner does next. */
+	for (struct rlk_call *call = engine->calls; call != NULL && line->up; call = call->next) {
+		if (rlk_call_ready(call, now) && !send_call(engine, call, now)) {
+			out_of_memory(engine, now);
+			return;
+		}
+	}
 	struct rlk_job *job;
 	while (line->up && (job = rlk_job_next_ready(engine)) != NULL) {
 		while (rlk_machine_ready(&job->machine, now)) {
@@ -107,12 +114,6 @@ void rlk_commands_pump(struct rlk_engine *engine, int64_t now)
 			}
 		}
 		rlk_job_settle(engine, job, now);
-	}
-	for (struct rlk_call *call = engine->calls; call != NULL && line->up; call = call->next) {
-		if (rlk_call_ready(call, now) && !send_call(engine, call, now)) {
-			out_of_memory(engine, now);
-			return;
-		}
 	}
 	if (line->up) {
 		rlk_connection_flush(line->connection);

@@ -277,7 +277,7 @@ static void shorter_lease_counts_from_its_sending(void **state)
 	assert_sends(RLK_LOCK, "0", START);
 	answer(RLK_LOCK, held(11), START, START + 1);
 	rlk_machine_extend(&machine, 1000, PATIENCE, START + 100);
-	assert_sends(RLK_RENEW, NULL, START + 100);
+	assert_sends(RLK_EXTEND, NULL, START + 100);
 	assert_false(rlk_machine_held(&machine, START + 1100));
 }
 

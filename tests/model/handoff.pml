@@ -99,10 +99,10 @@ byte top;			/* the highest fence ever issued: the server's clock is beyond it */
 
 /*
  * A waiter: state, ticks of validity, fence it holds with, grant received, grant on its way; acknowledgement owed, LOCK
- * owed, whether it may hold and have a ticket, and whether it was valid when it sent its request.
+ * owed, and whether it was valid when it sent its request.
  */
 byte at[WAITERS], valid[WAITERS], own[WAITERS], grant[WAITERS], delayed[WAITERS];
-bool owes[WAITERS], ask[WAITERS], doubt[WAITERS], sure[WAITERS];
+bool owes[WAITERS], ask[WAITERS], sure[WAITERS];
 /* its request: kind, ticks since it was sent, answer, fence in the answer */
 byte req[WAITERS], age[WAITERS], ans[WAITERS], said[WAITERS];
 
@@ -310,7 +310,7 @@ inline hold(w, ticks, f) {
 inline forget_request(w) { sure[w] = 0; req[w] = 0; age[w] = 0; ans[w] = 0; said[w] = 0 }
 
 inline finish(w) {
-	at[w] = DONE; valid[w] = 0; own[w] = 0; owes[w] = 0; ask[w] = 0; doubt[w] = 0;
+	at[w] = DONE; valid[w] = 0; own[w] = 0; owes[w] = 0; ask[w] = 0;
 	if
 	:: !OF(client(w), !over) -> anchor[client(w)] = 0; floor[client(w)] = 0; timer[client(w)] = 0
 	:: else
@@ -331,6 +331,13 @@ inline finish(w) {
 	:: sure[w] -> refresh(c, age[w], own[w]) \
 	:: else \
 	fi
+#endif
+
+/* Not its own any more: a LOCK that was on its way too long may have queued once more. */
+#ifdef NO_DOUBT
+#define lost(w) finish(w)
+#else
+#define lost(w) at[w] = QUITTING; valid[w] = 0; owes[w] = 0
 #endif
 
 #define waits(w) (at[w] == WAITING)
@@ -381,9 +388,6 @@ inline receive(w, c) {
 		if
 		:: at[w] == WAITING && TIMES(w) -> timer[c] = P
 		:: at[w] == LEAVING -> finish(w)
-#ifndef NO_DOUBT
-		:: at[w] == HOLDING && ans[w] == QUEUED -> doubt[w] = 1
-#endif
 		:: else
 		fi
 	:: ans[w] == YES && req[w] == EXTEND ->
@@ -393,16 +397,16 @@ inline receive(w, c) {
 		:: else
 		fi
 	:: ans[w] == NO && req[w] == EXTEND ->
-		if
-		:: doubt[w] -> at[w] = QUITTING; valid[w] = 0; owes[w] = 0
-		:: else -> finish(w)
-		fi
+		lost(w)
 	:: ans[w] == YES && req[w] == UNLOCK -> prove(w, c); finish(w)
 	:: ans[w] == NO && req[w] == UNLOCK ->
 #ifdef BAD_REFRESH_NOT_OWNED
 		refresh(c, age[w], own[w]);
 #endif
-		finish(w)
+		if
+		:: at[w] == FREEING -> lost(w)
+		:: else				/* a grant not wanted: best effort */
+		fi
 	:: ans[w] == YES && req[w] == CANCEL -> finish(w)
 	:: ans[w] == NOTHING ->
 		if
@@ -486,12 +490,8 @@ end:	do
 		:: idles(w) && at[w] == HOLDING && valid[w] > 0 && owes[w] -> owes[w] = 0; sure[w] = 1; r = EXTEND
 		:: idles(w) && at[w] == HOLDING && valid[w] > 0 && !owes[w] && renewals > 0 -> renewals--; sure[w] = 1; r = EXTEND
 		:: idles(w) && at[w] == HOLDING ->
-			sure[w] = (valid[w] > 0 && !doubt[w]);
-			valid[w] = 0; owes[w] = 0;
-			if
-			:: doubt[w] -> at[w] = QUITTING; r = CANCEL
-			:: else -> at[w] = FREEING; r = UNLOCK
-			fi
+			sure[w] = (valid[w] > 0);
+			valid[w] = 0; owes[w] = 0; at[w] = FREEING; r = UNLOCK
 		:: idles(w) && at[w] == FREEING -> r = UNLOCK
 		fi;
 		if
@@ -634,7 +634,7 @@ inline die(c, how) {
 	w0 = 2 * c;
 	do
 	:: w0 < WAITERS && w0 < 2 * c + 2 ->
-		grant[w0] = 0; delayed[w0] = 0; ask[w0] = 0; owes[w0] = 0; valid[w0] = 0; own[w0] = 0; doubt[w0] = 0;
+		grant[w0] = 0; delayed[w0] = 0; ask[w0] = 0; owes[w0] = 0; valid[w0] = 0; own[w0] = 0;
 		if
 		:: ans[w0] || at[w0] == DONE && !req[w0] -> forget_request(w0)
 		:: else -> age[w0] = 0

@@ -1,4 +1,4 @@
--- EXTEND (protocol 3) as an acknowledgement: the expiry, and the hand-off is no longer pending. ARGV: token, TTL.
+-- EXTEND (protocol 3) with the state: the expiry of both, and a hand-off is no longer pending. ARGV: token, TTL.
 -- Answers {1} mine; {0} not mine.
 local call, name, queue, state = redis.call, KEYS[1], KEYS[2], KEYS[3]
 --@prelude
@@ -7,13 +7,14 @@ if call('GET', name) ~= ARGV[1] then
 	return { 0 }
 end
 local ttl = lease(ARGV[2], '1')
-local fence, token, pending, label = read_state()
+local fence, token, _, label = read_state()
 if ARGV[2] == '-1' then
 	call('PERSIST', name)
+	ttl = nil
 else
 	call('PEXPIRE', name, ttl)
 end
-if pending ~= '-' then
+if token == ARGV[1] then
 	write_state(fence, token, '-', label, ttl)
 end
 return { 1 }

@@ -13,8 +13,14 @@ local function read_state()
 	return tonumber(fence) or 0, token or '-', pending or '-', label or ''
 end
 
+-- Without a TTL it stays as long as the lock, which somebody must be able to find.
 local function write_state(fence, token, pending, label, ttl)
-	call('SET', state, string.format('%.0f', fence) .. ' ' .. token .. ' ' .. pending .. ' ' .. label, 'PX', ttl + DAY)
+	local text = string.format('%.0f', fence) .. ' ' .. token .. ' ' .. pending .. ' ' .. label
+	if ttl then
+		call('SET', state, text, 'PX', ttl + DAY)
+	else
+		call('SET', state, text)
+	end
 end
 
 local function later(last)
