@@ -51,8 +51,8 @@ RLK_EXPORT int32_t redislock_list_new(redislock_client *client, const char *patt
 		free(made);
 		return REDISLOCK_NO_MEMORY;
 	}
-	memcpy(made->match, match, sizeof match);
-	strcat(made->match, names);
+	memcpy(made->match, match, sizeof match - 1);
+	memcpy(made->match + sizeof match - 1, names, strlen(names) + 1);
 	memcpy(made->cursor, "0", 2);
 	made->client = client;
 	rlk_client_retain(client);

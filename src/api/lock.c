@@ -261,7 +261,7 @@ RLK_EXPORT int32_t redislock_lock_set_token(redislock_lock *lock, const char *to
 	if (copy == NULL) {
 		return leave(lock, REDISLOCK_NO_MEMORY);
 	}
-	if (!none) {
+	if (token != NULL) {
 		memcpy(copy, token, token_length);
 	}
 	free(lock->own_token);

@@ -35,7 +35,7 @@ static char *put(char *at, const void *bytes, size_t length)
 	return at + length;
 }
 
-static char *finish(struct rlk_slice *slice, char *start, char *end)
+static char *finish(struct rlk_slice *slice, const char *start, char *end)
 {
 	*end = '\0';
 	*slice = (struct rlk_slice) { start, (size_t)(end - start) };

@@ -10,7 +10,7 @@ bool rlk_timers_reserve(struct rlk_timers *timers)
 	/* Place 0 is not used: index 0 means that a timer isn't set. */
 	if (timers->reserved + 1 >= timers->capacity) {
 		size_t capacity = timers->capacity > 0 ? timers->capacity * 2 : 16;
-		struct rlk_timer **heap = realloc(timers->heap, capacity * sizeof *heap);
+		struct rlk_timer **heap = realloc(timers->heap, capacity * sizeof(struct rlk_timer *));
 		if (heap == NULL) {
 			return false;
 		}

@@ -2,7 +2,6 @@
  *
  * Commands as bytes, straight into the buffer that is sent: on the way of every lock, hence without an allocation in
  * the long run and without a formatter. */
-#define _GNU_SOURCE 1
 #include "transport_internal.h"
 
 #include <stdlib.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * A connection: how it opens step by step, what goes over it, and how it fails. */
-#define _GNU_SOURCE 1
 #include "transport_internal.h"
 
 #include <redislock/redislock.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * What a server is told before all else, and what its refusals mean. */
-#define _GNU_SOURCE 1
 #include "transport_internal.h"
 
 #include <redislock/redislock.h>

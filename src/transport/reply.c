@@ -5,7 +5,6 @@
  * is bounded here and nowhere else.
  *
  * The parser holds a node as its place plus one, so that the array may move. */
-#define _GNU_SOURCE 1
 #include "transport_internal.h"
 
 #include <redislock/redislock.h>
@@ -85,6 +84,7 @@ static void *add(struct rlk_reader *reader, enum rlk_value_type type, int64_t in
 {
 	reader->nodes[reader->node_count] =
 	        (struct rlk_value) { .type = type, .integer = integer, .text = { NULL, length } };
+	/* NOLINTNEXTLINE(performance-no-int-to-ptr) */
 	return (void *)(uintptr_t)++reader->node_count;
 }
 

@@ -2,7 +2,6 @@
  *
  * Names by c-ares: without a thread and without blocking. Its callbacks only note down what they are told, for they
  * may come from within any of its functions, the one that ends it included. */
-#define _GNU_SOURCE 1
 #include "transport_internal.h"
 
 #include <redislock/redislock.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * Sockets that never block, don't leak into child programs and raise no signal. */
-#define _GNU_SOURCE 1
 #include "transport_internal.h"
 
 #include <arpa/inet.h>

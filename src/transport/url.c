@@ -2,7 +2,6 @@
  *
  * URLs. Every part is percent-decoded after the URL was split, so that any byte but NUL can be in a password or path.
  * What is said about a wrong URL names the part and never quotes it, as a password may have ended up anywhere. */
-#define _GNU_SOURCE 1
 #include "transport.h"
 
 #include <redislock/redislock.h>
