@@ -16,6 +16,7 @@
  *   redislock_lock              one caller at a time, except: is_held, remaining_ms, fence, token, name, channel,
  *                               interrupt, which any thread may call while another one is busy with the lock
  *   redislock_info, _list       one caller at a time
+ *   redislock_event             whoever reads the client's events: one thread
  *   strerror, version, has      any thread, at any time
  * A second caller of a lock that is busy gets REDISLOCK_IN_USE and disturbs nothing.
  *
@@ -25,6 +26,7 @@
  *   lock     from redislock_lock_new() to redislock_lock_free(); freeing a held lock releases it
  *   info     a snapshot; independent of the client that made it
  *   list     from redislock_list_new() to redislock_list_free()
+ *   event    borrowed, until the client's next event is read or the client ends
  * Every _free(NULL) does nothing.
  *
  * Forks. A child process must not use the handles that it inherits: every call answers REDISLOCK_FORKED and sends
@@ -32,6 +34,11 @@
  *
  * Signals. The library installs no handler, blocks all signals in the one thread that it may start, and never raises
  * SIGPIPE. See redislock_client_set_interruptible() and redislock_client_interrupt().
+ *
+ * Two forms. A client is made for one of them. Blocking, by redislock_client_new(): calls wait for what they do.
+ * Event loop, by redislock_client_new_eventloop(): things are started, and told by events; nothing waits, and there is
+ * no thread. A call of the other form answers REDISLOCK_WRONG_MODE and does nothing. Setters, and what looks at a lock
+ * without asking the server, are for both.
  */
 #ifndef REDISLOCK_H
 #define REDISLOCK_H
@@ -55,12 +62,15 @@ typedef struct redislock_info redislock_info;
 /* A walk over the names that are locked. */
 typedef struct redislock_list redislock_list;
 
+/* Something that happened to a client of an event loop. */
+typedef struct redislock_event redislock_event;
+
 /* Statuses. A number is never given a second meaning. */
 enum {
 	REDISLOCK_OK = 0,                  /* done */
 	REDISLOCK_NOT_ACQUIRED = 1,        /* somebody else held the lock until the wait ended */
 	REDISLOCK_NOT_LOCKED = 2,          /* nothing to break: not locked, or not by the token that was expected */
-	REDISLOCK_END = 3,                 /* no more names in the list */
+	REDISLOCK_END = 3,                 /* nothing left: no more names, no event, no wait to give up */
 	REDISLOCK_INVALID_ARGUMENT = -1,   /* an argument is NULL, malformed or out of range */
 	REDISLOCK_NO_MEMORY = -2,          /* out of memory in this process */
 	REDISLOCK_NOT_OWNED = -3,          /* this handle doesn't hold the lock */
@@ -78,8 +88,9 @@ enum {
 	REDISLOCK_INTERRUPTED = -15,         /* the wait was interrupted and can be resumed */
 	REDISLOCK_UNSUPPORTED = -16,         /* this build, or this server, can't do that */
 	REDISLOCK_INTERNAL = -17,            /* a bug in redislock */
-	REDISLOCK_IN_USE = -18,    /* the handle is held, waiting or in another caller's hands; or the token is */
-	REDISLOCK_WRONG_TYPE = -19 /* a key of that name exists and is no lock; it was left alone */
+	REDISLOCK_IN_USE = -18,     /* the handle is held, waiting or in another caller's hands; or the token is */
+	REDISLOCK_WRONG_TYPE = -19, /* a key of that name exists and is no lock; it was left alone */
+	REDISLOCK_WRONG_MODE = -20  /* the client was made for the other form, blocking or event loop */
 };
 
 /* Kinds of lock, for redislock_lock_new(). */
@@ -92,6 +103,18 @@ enum {
 enum {
 	REDISLOCK_FOREVER = -1,  /* a wait without an end */
 	REDISLOCK_NO_EXPIRY = -1 /* a lock that no crash will ever free; or a lease without an end */
+};
+
+/* Types of events. */
+enum {
+	REDISLOCK_EVENT_ACQUIRED = 1,     /* an acquire: the lock is held */
+	REDISLOCK_EVENT_NOT_ACQUIRED = 2, /* an acquire: its wait ended first */
+	REDISLOCK_EVENT_RELEASED = 3,     /* a release: done */
+	REDISLOCK_EVENT_EXTENDED = 4,     /* an extend: done */
+	REDISLOCK_EVENT_LOST = 5,         /* a hold ended before it was released; the tag is its acquire's */
+	REDISLOCK_EVENT_FAILED = 6,       /* what was started failed; the status says how */
+	REDISLOCK_EVENT_CANCELLED = 7,    /* an acquire that was cancelled: nothing is held */
+	REDISLOCK_EVENT_ANSWERED = 8      /* a question of the client's: the status is its outcome */
 };
 
 /* ---- library ---------------------------------------------------------------------------------------------------- */
@@ -135,9 +158,9 @@ int32_t redislock_client_new(const char *url, redislock_client **client);
  * What redislock_client_new() would answer to that URL. Any thread. Since 1.0. */
 int32_t redislock_url_error(const char *url, char *text, size_t size);
 
-/* Gives up the caller's reference. The client ends with its last lock and list. Doesn't wait for the server. In a
- * forked child it frees memory and closes descriptors, silently. Not while another thread calls with this client and
- * no reference of its own. Since 1.0. */
+/* Gives up the caller's reference. The client ends with its last lock and list. Doesn't wait for the server; what was
+ * asked in an event loop and is not answered is forgotten. In a forked child it frees memory and closes descriptors,
+ * silently. Not while another thread calls with this client and no reference of its own. Since 1.0. */
 void redislock_client_free(redislock_client *client);
 
 /* How long making a connection may take, name resolution and greeting included. Default 5000.
@@ -216,7 +239,8 @@ int32_t redislock_lock_new(redislock_client *client, int32_t kind, const void *n
                            redislock_lock **lock);
 
 /* Frees a lock. A held one is released first and a waiting one leaves the queue, best effort and within at most one
- * second. The caller must be the only one who uses the lock. Since 1.0. */
+ * second; in an event loop without waiting for that. Its unread events are gone with it. The caller must be the only
+ * one who uses the lock. Since 1.0. */
 void redislock_lock_free(redislock_lock *lock);
 
 /* The setters below answer REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT for NULL or a value out of range,
@@ -256,7 +280,7 @@ int32_t redislock_lock_set_owner(redislock_lock *lock, const char *owner, size_t
  * token: 1 to 128 bytes from '!' to '~', token_length of them; NULL and 0 for random ones again. Since 1.0. */
 int32_t redislock_lock_set_token(redislock_lock *lock, const char *token, size_t token_length);
 
-/* Takes the lock, waiting for it as long as set.
+/* Takes the lock, waiting for it as long as set. Blocking form.
  *
  * REDISLOCK_OK: it is held. REDISLOCK_NOT_ACQUIRED: the wait ended first. REDISLOCK_INTERRUPTED: see
  * redislock_client_interrupt(); calling again resumes the wait with the same token and place in the queue,
@@ -269,18 +293,24 @@ int32_t redislock_lock_set_token(redislock_lock *lock, const char *token, size_t
  * One caller at a time. Since 1.0. */
 int32_t redislock_lock_acquire(redislock_lock *lock);
 
-/* Gives up an interrupted wait: leaves the queue, and hands the lock on if it came meanwhile. Does nothing when there
- * is no such wait. REDISLOCK_OK or a failure; the wait is over in any case. One caller at a time. Since 1.0. */
+/* Gives up a wait: leaves the queue, and hands the lock on if it came meanwhile.
+ *
+ * Blocking form: an interrupted wait. Does nothing when there is none. REDISLOCK_OK or a failure; the wait is over in
+ * any case.
+ * Event loop: an acquire that was started and whose event has not been read, whatever has become of it. REDISLOCK_OK:
+ * REDISLOCK_EVENT_CANCELLED with its tag will come, and no other event of it. REDISLOCK_END: there is no such acquire,
+ * or it has failed already, and its event is waiting.
+ * One caller at a time. Since 1.0. */
 int32_t redislock_lock_cancel(redislock_lock *lock);
 
-/* Releases the lock, handing it to the first waiter.
+/* Releases the lock, handing it to the first waiter. Blocking form.
  *
  * REDISLOCK_OK: it is released. REDISLOCK_NOT_OWNED: this handle doesn't hold it. REDISLOCK_LOST: it had ended before;
  * the handle is free again. Another failure: it may still be locked on the server until its TTL ends; it is renewed no
  * more, and releasing can be tried again. One caller at a time. Since 1.0. */
 int32_t redislock_lock_release(redislock_lock *lock);
 
-/* Sets the lease to a TTL counted from now; a renewed lease goes on with it.
+/* Sets the lease to a TTL counted from now; a renewed lease goes on with it. Blocking form.
  * ttl_ms: 1 to 2^53-1, or REDISLOCK_NO_EXPIRY. REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT, REDISLOCK_NOT_OWNED,
  * REDISLOCK_LOST or a failure, after which the former lease still counts. One caller at a time. Since 1.0. */
 int32_t redislock_lock_extend(redislock_lock *lock, int64_t ttl_ms);
@@ -322,6 +352,94 @@ int32_t redislock_lock_interrupt(redislock_lock *lock);
 /* The text of the lock's last failure, in the same shape as redislock_client_error(). One caller at a time.
  * Since 1.0. */
 int32_t redislock_lock_error(redislock_lock *lock, char *text, size_t size);
+
+/* ---- event loop -------------------------------------------------------------------------------------------------
+ *
+ * One descriptor stands for all that a client does. Poll it for reading; when it is readable, dispatch, and read the
+ * events until there are none. Or, in a loop without timers of its own: redislock_client_timeout_ms() tells how long to
+ * poll at the most.
+ *
+ * Each start that answers REDISLOCK_OK is followed by just one event with its tag. One that answers anything else was
+ * decided at once, and is followed by none. A lock does one thing at a time, from its start until the event has been
+ * read. Everything may be called while an event is being handled, freeing the lock or the client included.
+ */
+
+/* Makes a client for an event loop. It connects by itself when something is started.
+ * url and client are those of redislock_client_new(), and so is the result. Any thread. Since 1.0. */
+int32_t redislock_client_new_eventloop(const char *url, redislock_client **client);
+
+/* The descriptor to poll for reading. It is readable while there is something to dispatch or an event to read, and
+ * stays the same as long as the client lives. The client owns and closes it.
+ * Returns the descriptor, or a negative status. Any thread. Since 1.0. */
+int32_t redislock_client_fd(redislock_client *client);
+
+/* How long to poll at most before the next dispatch: milliseconds, 0 for at once, -1 for as long as it takes. For loops
+ * that can poll the descriptor there is no need to ask: it gets readable by then. -1 for NULL, and for a client that
+ * isn't an event loop's. Any thread. Since 1.0. */
+int64_t redislock_client_timeout_ms(redislock_client *client);
+
+/* Does what is due, and no more than some milliseconds of it at once: sends, receives, renews. Never blocks. Calling it
+ * too often does no harm.
+ * REDISLOCK_OK, or the client can't be used that way: REDISLOCK_INVALID_ARGUMENT, REDISLOCK_WRONG_MODE or
+ * REDISLOCK_FORKED. What fails on the way is told by events. Any thread. Since 1.0. */
+int32_t redislock_client_dispatch(redislock_client *client);
+
+/* Reads the next event.
+ *
+ * event    where it is written, borrowed until the next one is read or the client ends; NULL without one
+ *
+ * REDISLOCK_OK, REDISLOCK_END if there is none, or as redislock_client_dispatch(). One thread. Since 1.0. */
+int32_t redislock_client_next_event(redislock_client *client, redislock_event **event);
+
+/* What happened: one of REDISLOCK_EVENT_*. REDISLOCK_INVALID_ARGUMENT for NULL. Since 1.0. */
+int32_t redislock_event_type(const redislock_event *event);
+
+/* The outcome: what the call of the blocking form would have answered. For REDISLOCK_EVENT_CANCELLED REDISLOCK_OK, or
+ * why the server could not be told; REDISLOCK_LOST for REDISLOCK_EVENT_LOST. REDISLOCK_INVALID_ARGUMENT for NULL.
+ * Since 1.0. */
+int32_t redislock_event_status(const redislock_event *event);
+
+/* The tag that was given to what this is about. 0 for NULL. Since 1.0. */
+uint64_t redislock_event_tag(const redislock_event *event);
+
+/* The lock that this is about; NULL for a question of the client's, for NULL, and once the lock has been freed.
+ * Since 1.0. */
+redislock_lock *redislock_event_lock(const redislock_event *event);
+
+/* Takes the answer to redislock_client_start_info() out of its event. The caller frees it. NULL if there is none, or it
+ * was taken already. Since 1.0. */
+redislock_info *redislock_event_take_info(redislock_event *event);
+
+/* Starts to take the lock. Everything is as for redislock_lock_acquire(), but the wait goes on behind the scenes.
+ *
+ * tag      any number of the caller's, to know the event by
+ *
+ * REDISLOCK_OK: ACQUIRED, NOT_ACQUIRED or FAILED will come; or CANCELLED. Else nothing was started:
+ * REDISLOCK_IN_USE (held, something is under way, or the event of the last thing has not been read; or another lock of
+ * this client uses its token), REDISLOCK_NO_MEMORY, REDISLOCK_WRONG_MODE, ... One caller at a time. Since 1.0. */
+int32_t redislock_lock_start_acquire(redislock_lock *lock, uint64_t tag);
+
+/* Starts to release the lock. REDISLOCK_OK: RELEASED or FAILED will come. Else as redislock_lock_start_acquire(), or
+ * REDISLOCK_NOT_OWNED, or REDISLOCK_LOST, which takes the place of an unread LOST event. One caller at a time.
+ * Since 1.0. */
+int32_t redislock_lock_start_release(redislock_lock *lock, uint64_t tag);
+
+/* Starts to set the lease to a TTL from now on. ttl_ms: 1 to 2^53-1, or REDISLOCK_NO_EXPIRY. REDISLOCK_OK: EXTENDED or
+ * FAILED will come. Else as redislock_lock_start_release(). One caller at a time. Since 1.0. */
+int32_t redislock_lock_start_extend(redislock_lock *lock, int64_t ttl_ms, uint64_t tag);
+
+/* Starts to connect, if need be, and to ask for a sign of life. REDISLOCK_OK: ANSWERED or FAILED will come. Any thread.
+ * Since 1.0. */
+int32_t redislock_client_start_ping(redislock_client *client, uint64_t tag);
+
+/* Starts to look at a name; see redislock_info_get(). REDISLOCK_OK: ANSWERED, with redislock_event_take_info(), or
+ * FAILED will come. Any thread. Since 1.0. */
+int32_t redislock_client_start_info(redislock_client *client, const void *name, size_t name_length, uint64_t tag);
+
+/* Starts to release a lock by force; see redislock_client_break(). REDISLOCK_OK: ANSWERED (its status REDISLOCK_OK or
+ * REDISLOCK_NOT_LOCKED) or FAILED will come. Any thread. Since 1.0. */
+int32_t redislock_client_start_break(redislock_client *client, const void *name, size_t name_length, const char *token,
+                                     size_t token_length, uint64_t tag);
 
 /* ---- looking from outside -----------------------------------------------------------------------------------------
  */

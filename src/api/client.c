@@ -11,7 +11,7 @@
 
 enum { TEXT_MAX = 4096, CLIENT_NAME_MAX = 255 };
 
-RLK_EXPORT int32_t redislock_client_new(const char *url, redislock_client **client)
+static int32_t make(const char *url, enum rlk_form form, redislock_client **client)
 {
 	if (client == NULL) {
 		return REDISLOCK_INVALID_ARGUMENT;
@@ -24,15 +24,27 @@ RLK_EXPORT int32_t redislock_client_new(const char *url, redislock_client **clie
 	if (made == NULL) {
 		return REDISLOCK_NO_MEMORY;
 	}
-	int32_t status = rlk_driver_init(&made->driver, url);
+	int32_t status =
+	        form == RLK_BLOCKING ? rlk_blocking_init(&made->blocking, url) : rlk_loop_init(&made->loop, url);
 	if (status != REDISLOCK_OK) {
 		free(made);
 		return status;
 	}
 	atomic_init(&made->references, 1);
+	made->form = form;
 	made->generation = rlk_generation();
 	*client = made;
 	return REDISLOCK_OK;
+}
+
+RLK_EXPORT int32_t redislock_client_new(const char *url, redislock_client **client)
+{
+	return make(url, RLK_BLOCKING, client);
+}
+
+RLK_EXPORT int32_t redislock_client_new_eventloop(const char *url, redislock_client **client)
+{
+	return make(url, RLK_EVENTLOOP, client);
 }
 
 RLK_EXPORT int32_t redislock_url_error(const char *url, char *text, size_t size)
@@ -55,7 +67,12 @@ void rlk_client_retain(redislock_client *client)
 void rlk_client_release(redislock_client *client)
 {
 	if (atomic_fetch_sub(&client->references, 1) == 1) {
-		rlk_driver_clear(&client->driver, rlk_forked(client));
+		if (client->form == RLK_BLOCKING) {
+			rlk_blocking_clear(&client->blocking, rlk_forked(client));
+		} else {
+			rlk_loop_clear(&client->loop, rlk_forked(client));
+		}
+		redislock_info_free(client->event.info);
 		free(client);
 	}
 }
@@ -69,7 +86,7 @@ RLK_EXPORT void redislock_client_free(redislock_client *client)
 
 /* ---- setters ---- */
 
-static int32_t enter(redislock_client *client, bool valid)
+int32_t rlk_client_enter(redislock_client *client, bool valid, enum rlk_form form)
 {
 	if (client == NULL || !valid) {
 		return REDISLOCK_INVALID_ARGUMENT;
@@ -77,11 +94,14 @@ static int32_t enter(redislock_client *client, bool valid)
 	if (rlk_forked(client)) {
 		return REDISLOCK_FORKED;
 	}
+	if (form != RLK_EITHER && form != client->form) {
+		return REDISLOCK_WRONG_MODE;
+	}
 	rlk_driver_enter(&client->driver);
 	return REDISLOCK_OK;
 }
 
-static int32_t leave(redislock_client *client, int32_t status)
+int32_t rlk_client_leave(redislock_client *client, int32_t status)
 {
 	rlk_driver_leave(&client->driver);
 	return status;
@@ -89,22 +109,22 @@ static int32_t leave(redislock_client *client, int32_t status)
 
 RLK_EXPORT int32_t redislock_client_set_connect_timeout_ms(redislock_client *client, int64_t timeout_ms)
 {
-	int32_t status = enter(client, rlk_duration_valid(timeout_ms, 1, INT32_MAX));
+	int32_t status = rlk_client_enter(client, rlk_duration_valid(timeout_ms, 1, INT32_MAX), RLK_EITHER);
 	if (status != REDISLOCK_OK) {
 		return status;
 	}
 	client->driver.engine.connect_timeout = timeout_ms;
-	return leave(client, REDISLOCK_OK);
+	return rlk_client_leave(client, REDISLOCK_OK);
 }
 
 RLK_EXPORT int32_t redislock_client_set_command_timeout_ms(redislock_client *client, int64_t timeout_ms)
 {
-	int32_t status = enter(client, rlk_duration_valid(timeout_ms, 1, INT32_MAX));
+	int32_t status = rlk_client_enter(client, rlk_duration_valid(timeout_ms, 1, INT32_MAX), RLK_EITHER);
 	if (status != REDISLOCK_OK) {
 		return status;
 	}
 	client->driver.engine.command_timeout = timeout_ms;
-	return leave(client, REDISLOCK_OK);
+	return rlk_client_leave(client, REDISLOCK_OK);
 }
 
 static bool client_name_valid(const char *name)
@@ -120,12 +140,13 @@ static bool client_name_valid(const char *name)
 
 RLK_EXPORT int32_t redislock_client_set_name(redislock_client *client, const char *name)
 {
-	int32_t status = enter(client, name == NULL || client_name_valid(name));
+	int32_t status = rlk_client_enter(client, name == NULL || client_name_valid(name), RLK_EITHER);
 	if (status != REDISLOCK_OK) {
 		return status;
 	}
 	bool none = name == NULL || name[0] == '\0';
-	return leave(client, rlk_address_set(&client->driver.engine.address.client_name, none ? NULL : name));
+	return rlk_client_leave(client,
+	                        rlk_address_set(&client->driver.engine.address.client_name, none ? NULL : name));
 }
 
 RLK_EXPORT int32_t redislock_client_set_credentials(redislock_client *client, const char *user, const char *password)
@@ -133,7 +154,7 @@ RLK_EXPORT int32_t redislock_client_set_credentials(redislock_client *client, co
 	bool named = user != NULL && user[0] != '\0';
 	bool valid = (password != NULL || !named) && (user == NULL || strnlen(user, TEXT_MAX + 1) <= TEXT_MAX) &&
 	             (password == NULL || strnlen(password, TEXT_MAX + 1) <= TEXT_MAX);
-	int32_t status = enter(client, valid);
+	int32_t status = rlk_client_enter(client, valid, RLK_EITHER);
 	if (status != REDISLOCK_OK) {
 		return status;
 	}
@@ -150,70 +171,17 @@ RLK_EXPORT int32_t redislock_client_set_credentials(redislock_client *client, co
 		copy = old;
 	}
 	rlk_address_set(&copy, NULL);
-	return leave(client, status);
+	return rlk_client_leave(client, status);
 }
 
 RLK_EXPORT int32_t redislock_client_set_interruptible(redislock_client *client, int32_t on)
 {
-	int32_t status = enter(client, on == 0 || on == 1);
+	int32_t status = rlk_client_enter(client, on == 0 || on == 1, RLK_BLOCKING);
 	if (status != REDISLOCK_OK) {
 		return status;
 	}
-	client->driver.interruptible = on == 1;
-	return leave(client, REDISLOCK_OK);
-}
-
-/* ---- calls ---- */
-
-int32_t rlk_client_ask(redislock_client *client, struct rlk_call *call)
-{
-	struct rlk_engine *engine = &client->driver.engine;
-	int32_t status = enter(client, true);
-	if (status != REDISLOCK_OK) {
-		return status;
-	}
-	int64_t patience = engine->command_timeout + (engine->commands.up ? 0 : engine->connect_timeout);
-	if (!rlk_call_start(engine, call, rlk_now() + patience)) {
-		return leave(client, REDISLOCK_NO_MEMORY);
-	}
-	status = rlk_driver_run_call(&client->driver, call);
-	if (status < 0) {
-		rlk_driver_enter(&client->driver);
-		snprintf(client->text, sizeof client->text, "%s",
-		         call->text[0] != '\0' ? call->text : redislock_strerror(status));
-		rlk_driver_leave(&client->driver);
-	}
-	return status;
-}
-
-static int32_t take_pong(struct rlk_call *call, const struct rlk_value *reply, size_t count)
-{
-	if (count == 1 && reply[0].type == RLK_STRING) {
-		return REDISLOCK_OK;
-	}
-	snprintf(call->text, sizeof call->text, "the server's answer to PING is none");
-	return REDISLOCK_PROTOCOL;
-}
-
-RLK_EXPORT int32_t redislock_client_ping(redislock_client *client)
-{
-	struct rlk_call call = { .script = -1, .take = take_pong };
-	if (client == NULL) {
-		return REDISLOCK_INVALID_ARGUMENT;
-	}
-	rlk_words_add(&call.words, RLK_LITERAL("PING"));
-	return rlk_client_ask(client, &call);
-}
-
-RLK_EXPORT int32_t redislock_client_connect(redislock_client *client)
-{
-	int32_t status = enter(client, true);
-	if (status != REDISLOCK_OK) {
-		return status;
-	}
-	bool up = client->driver.engine.commands.up;
-	rlk_driver_leave(&client->driver);
-	return up ? REDISLOCK_OK : redislock_client_ping(client);
+	client->blocking.interruptible = on == 1;
+	return rlk_client_leave(client, REDISLOCK_OK);
 }
 
 RLK_EXPORT int32_t redislock_client_interrupt(redislock_client *client)
@@ -224,65 +192,32 @@ RLK_EXPORT int32_t redislock_client_interrupt(redislock_client *client)
 	if (rlk_forked(client)) {
 		return REDISLOCK_FORKED;
 	}
-	rlk_driver_interrupt(&client->driver, &client->driver.interrupts);
+	if (client->form != RLK_BLOCKING) {
+		return REDISLOCK_WRONG_MODE;
+	}
+	rlk_blocking_interrupt(&client->blocking, &client->blocking.interrupts);
 	return REDISLOCK_OK;
 }
 
 RLK_EXPORT int32_t redislock_client_lost_fd(redislock_client *client)
 {
-	int32_t status = enter(client, true);
+	int32_t status = rlk_client_enter(client, true, RLK_BLOCKING);
 	if (status != REDISLOCK_OK) {
 		return status;
 	}
-	int fd = atomic_load(&client->driver.lost_fd);
+	int fd = atomic_load(&client->blocking.lost_fd);
 	if (fd < 0) {
 		fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		atomic_store(&client->driver.lost_fd, fd);
+		atomic_store(&client->blocking.lost_fd, fd);
 	}
-	return leave(client, fd >= 0 ? fd : REDISLOCK_NO_MEMORY);
+	return rlk_client_leave(client, fd >= 0 ? fd : REDISLOCK_NO_MEMORY);
 }
 
 RLK_EXPORT int32_t redislock_client_error(redislock_client *client, char *text, size_t size)
 {
-	int32_t status = enter(client, text != NULL && size > 0);
+	int32_t status = rlk_client_enter(client, text != NULL && size > 0, RLK_EITHER);
 	if (status != REDISLOCK_OK) {
 		return status;
 	}
-	return leave(client, rlk_text_copy(client->text, text, size));
-}
-
-static int32_t take_broken(struct rlk_call *call, const struct rlk_value *reply, size_t count)
-{
-	switch (rlk_answer_parse(reply, count).outcome) {
-	case RLK_HELD:
-		return REDISLOCK_OK;
-	case RLK_NOT_MINE:
-		return REDISLOCK_NOT_LOCKED;
-	case RLK_MORE:
-		return RLK_ASK_AGAIN;
-	default:
-		snprintf(call->text, sizeof call->text, "the server's answer is none of the script's");
-		return REDISLOCK_PROTOCOL;
-	}
-}
-
-RLK_EXPORT int32_t redislock_client_break(redislock_client *client, const void *name, size_t name_length,
-                                          const char *token, size_t token_length)
-{
-	bool any = token == NULL && token_length == 0;
-	if (client == NULL || !rlk_name_valid(name, name_length) || (!any && !rlk_token_valid(token, token_length))) {
-		return REDISLOCK_INVALID_ARGUMENT;
-	}
-	char *buffer = malloc(rlk_names_size(name, name_length));
-	if (buffer == NULL) {
-		return REDISLOCK_NO_MEMORY;
-	}
-	struct rlk_names names;
-	struct rlk_call call = { .script = RLK_BREAK, .take = take_broken };
-	rlk_names_build(&names, buffer, name, name_length);
-	rlk_words_begin(&call.words, RLK_BREAK, false, &names);
-	rlk_words_add(&call.words, any ? RLK_LITERAL("") : (struct rlk_slice) { token, token_length });
-	int32_t status = rlk_client_ask(client, &call);
-	free(buffer);
-	return status;
+	return rlk_client_leave(client, rlk_text_copy(client->text, text, size));
 }

@@ -14,7 +14,7 @@ static const struct {
 	{ REDISLOCK_NOT_ACQUIRED, "NOT_ACQUIRED", "the lock was held by somebody else until the wait ended" },
 	{ REDISLOCK_NOT_LOCKED, "NOT_LOCKED",
 	  "there was nothing to break: not locked, or by another token than the expected one" },
-	{ REDISLOCK_END, "END", "there are no more names" },
+	{ REDISLOCK_END, "END", "there is nothing left: no more names, no event, no wait to give up" },
 	{ REDISLOCK_INVALID_ARGUMENT, "INVALID_ARGUMENT", "an argument is missing, malformed or out of range" },
 	{ REDISLOCK_NO_MEMORY, "NO_MEMORY", "out of memory, descriptors or threads: free some and try again" },
 	{ REDISLOCK_NOT_OWNED, "NOT_OWNED", "this handle doesn't hold the lock: acquire it first" },
@@ -40,6 +40,9 @@ static const struct {
 	  "the lock is held, waiting or in another caller's hands, or its token is: finish that first" },
 	{ REDISLOCK_WRONG_TYPE, "WRONG_TYPE",
 	  "a key of that name exists and is no lock: choose another name, or remove the key" },
+	{ REDISLOCK_WRONG_MODE, "WRONG_MODE",
+	  "the client was made for the other form: use the calls of the event loop with a client of "
+	  "redislock_client_new_eventloop(), and the blocking ones with one of redislock_client_new()" },
 };
 
 RLK_EXPORT const char *redislock_strerror(int32_t status)

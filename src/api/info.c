@@ -16,14 +16,9 @@ struct redislock_info {
 	char token[]; /* the token, and then the label, each NUL-terminated */
 };
 
-struct look {
-	struct rlk_call call;
-	redislock_info *info;
-};
-
 static int32_t take_look(struct rlk_call *call, const struct rlk_value *reply, size_t count)
 {
-	struct look *look = (struct look *)(void *)call; /* its first member */
+	struct rlk_inquiry *inquiry = (struct rlk_inquiry *)(void *)call; /* its first member's first member */
 	if (count != 6 || reply[0].type != RLK_ARRAY || (reply[1].type != RLK_STRING && reply[1].type != RLK_NIL) ||
 	    reply[2].type != RLK_INTEGER || reply[3].type != RLK_INTEGER || reply[4].type != RLK_INTEGER ||
 	    reply[5].type != RLK_STRING) {
@@ -45,7 +40,7 @@ static int32_t take_look(struct rlk_call *call, const struct rlk_value *reply, s
 	info->owner = info->token + token.length + 1;
 	memcpy(info->token, token.data, token.length);
 	memcpy(info->owner, owner.data, owner.length);
-	look->info = info;
+	inquiry->info = info;
 	return REDISLOCK_OK;
 }
 
@@ -59,18 +54,22 @@ RLK_EXPORT int32_t redislock_info_get(redislock_client *client, const void *name
 	if (client == NULL || !rlk_name_valid(name, name_length)) {
 		return REDISLOCK_INVALID_ARGUMENT;
 	}
-	char *buffer = malloc(rlk_names_size(name, name_length));
-	if (buffer == NULL) {
-		return REDISLOCK_NO_MEMORY;
+	struct rlk_inquiry *inquiry = rlk_inquiry_new(RLK_INFO, name, name_length, take_look);
+	int32_t status = rlk_client_ask(client, inquiry);
+	if (inquiry != NULL) {
+		*info = inquiry->info;
 	}
-	struct rlk_names names;
-	struct look look = { .call = { .script = RLK_INFO, .take = take_look } };
-	rlk_names_build(&names, buffer, name, name_length);
-	rlk_words_begin(&look.call.words, RLK_INFO, false, &names);
-	int32_t status = rlk_client_ask(client, &look.call);
-	free(buffer);
-	*info = look.info;
+	free(inquiry);
 	return status;
+}
+
+RLK_EXPORT int32_t redislock_client_start_info(redislock_client *client, const void *name, size_t name_length,
+                                               uint64_t tag)
+{
+	if (client == NULL || !rlk_name_valid(name, name_length)) {
+		return REDISLOCK_INVALID_ARGUMENT;
+	}
+	return rlk_client_start_ask(client, rlk_inquiry_new(RLK_INFO, name, name_length, take_look), tag);
 }
 
 RLK_EXPORT void redislock_info_free(redislock_info *info)

@@ -20,11 +20,6 @@ struct redislock_list {
 	size_t size, at;
 };
 
-struct scan {
-	struct rlk_call call;
-	redislock_list *list;
-};
-
 RLK_EXPORT int32_t redislock_list_new(redislock_client *client, const char *pattern, redislock_list **list)
 {
 	if (list == NULL) {
@@ -36,6 +31,9 @@ RLK_EXPORT int32_t redislock_list_new(redislock_client *client, const char *patt
 	}
 	if (rlk_forked(client)) {
 		return REDISLOCK_FORKED;
+	}
+	if (client->form != RLK_BLOCKING) {
+		return REDISLOCK_WRONG_MODE;
 	}
 	redislock_list *made = calloc(1, sizeof *made);
 	if (made == NULL) {
@@ -74,7 +72,7 @@ RLK_EXPORT void redislock_list_free(redislock_list *list)
 /* Appends the names of a step's keys, each behind its length and with a NUL behind. */
 static int32_t take_scan(struct rlk_call *call, const struct rlk_value *reply, size_t count)
 {
-	redislock_list *list = ((struct scan *)(void *)call)->list; /* its first member */
+	redislock_list *list = ((struct rlk_inquiry *)(void *)call)->list; /* its first member's first member */
 	if (count < 3 || reply[0].type != RLK_ARRAY || reply[1].type != RLK_STRING || reply[2].type != RLK_ARRAY ||
 	    reply[1].text.length > CURSOR_MAX) {
 		snprintf(call->text, sizeof call->text, "the server's answer to SCAN is none");
@@ -108,17 +106,20 @@ static int32_t take_scan(struct rlk_call *call, const struct rlk_value *reply, s
 
 static int32_t scan(redislock_list *list)
 {
-	struct scan step = { .call = { .script = -1, .take = take_scan }, .list = list };
-	struct rlk_words *words = &step.call.words;
-	char cursor[CURSOR_MAX + 1];
-	memcpy(cursor, list->cursor, sizeof cursor);
-	rlk_words_add(words, RLK_LITERAL("SCAN"));
-	rlk_words_add(words, (struct rlk_slice) { cursor, strlen(cursor) });
-	rlk_words_add(words, RLK_LITERAL("MATCH"));
-	rlk_words_add(words, (struct rlk_slice) { list->match, strlen(list->match) });
-	rlk_words_add(words, RLK_LITERAL("COUNT"));
-	rlk_words_add(words, RLK_LITERAL("500"));
-	return rlk_client_ask(list->client, &step.call);
+	struct rlk_inquiry *inquiry = rlk_inquiry_new(-1, NULL, 0, take_scan);
+	if (inquiry != NULL) {
+		struct rlk_words *words = &inquiry->question.call.words;
+		inquiry->list = list;
+		rlk_words_add(words, RLK_LITERAL("SCAN"));
+		rlk_words_add(words, (struct rlk_slice) { list->cursor, strlen(list->cursor) });
+		rlk_words_add(words, RLK_LITERAL("MATCH"));
+		rlk_words_add(words, (struct rlk_slice) { list->match, strlen(list->match) });
+		rlk_words_add(words, RLK_LITERAL("COUNT"));
+		rlk_words_add(words, RLK_LITERAL("500"));
+	}
+	int32_t status = rlk_client_ask(list->client, inquiry);
+	free(inquiry);
+	return status;
 }
 
 /* Whether a name is wanted: the server matched the pattern against a key that holds the name twice. */

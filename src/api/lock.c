@@ -53,6 +53,9 @@ RLK_EXPORT int32_t redislock_lock_new(redislock_client *client, int32_t kind, co
 	atomic_flag_clear(&made->busy);
 	atomic_init(&made->interrupts, 0);
 	made->client = client;
+	if (client->form == RLK_EVENTLOOP) {
+		rlk_loop_adopt(&made->job, &made->task);
+	}
 	rlk_client_retain(client);
 	*lock = made;
 	return REDISLOCK_OK;
@@ -65,7 +68,7 @@ static struct rlk_driver *driver_of(redislock_lock *lock)
 	return &lock->client->driver;
 }
 
-static void forget_text(redislock_lock *lock)
+void rlk_lock_forget_text(redislock_lock *lock)
 {
 	free(lock->job.text);
 	lock->job.text = NULL;
@@ -81,8 +84,7 @@ static int32_t give_back(redislock_lock *lock, int32_t status)
 	return status;
 }
 
-/* Takes the lock's handle into the caller's hands, and the driver with it. */
-static int32_t enter(redislock_lock *lock, bool valid)
+int32_t rlk_lock_enter(redislock_lock *lock, bool valid, enum rlk_form form)
 {
 	if (lock == NULL) {
 		return REDISLOCK_INVALID_ARGUMENT;
@@ -90,18 +92,21 @@ static int32_t enter(redislock_lock *lock, bool valid)
 	if (rlk_forked(lock->client)) {
 		return valid ? REDISLOCK_FORKED : REDISLOCK_INVALID_ARGUMENT;
 	}
+	if (form != RLK_EITHER && form != lock->client->form) {
+		return valid ? REDISLOCK_WRONG_MODE : REDISLOCK_INVALID_ARGUMENT;
+	}
 	if (atomic_flag_test_and_set(&lock->busy)) {
 		return valid ? REDISLOCK_IN_USE : REDISLOCK_INVALID_ARGUMENT;
 	}
 	if (!valid) {
-		forget_text(lock);
+		rlk_lock_forget_text(lock);
 		return give_back(lock, REDISLOCK_INVALID_ARGUMENT);
 	}
 	rlk_driver_enter(driver_of(lock));
 	return REDISLOCK_OK;
 }
 
-static int32_t leave(redislock_lock *lock, int32_t status)
+int32_t rlk_lock_leave(redislock_lock *lock, int32_t status)
 {
 	rlk_driver_leave(driver_of(lock));
 	return give_back(lock, status);
@@ -111,7 +116,30 @@ static int32_t leave(redislock_lock *lock, int32_t status)
 static int32_t run(redislock_lock *lock, const atomic_uint *interrupts)
 {
 	rlk_job_settle(&driver_of(lock)->engine, &lock->job, rlk_now());
-	return rlk_driver_run_job(driver_of(lock), &lock->job, interrupts);
+	return rlk_blocking_run_job(&lock->client->blocking, &lock->job, interrupts);
+}
+
+/* Releases or leaves the queue, and waits for that for a bounded time. */
+static void bid_farewell(redislock_lock *lock)
+{
+	redislock_client *client = lock->client;
+	struct rlk_engine *engine = &client->driver.engine;
+	struct rlk_machine *machine = &lock->job.machine;
+	int64_t now = rlk_now();
+	int64_t farewell = engine->command_timeout < FAREWELL_MS ? engine->command_timeout : FAREWELL_MS;
+	if (machine->suspended) {
+		rlk_machine_cancel(machine, farewell, now);
+		run(lock, NULL);
+		rlk_driver_enter(&client->driver);
+	} else if (machine->phase == RLK_HOLDING) {
+		rlk_machine_release(machine, farewell, now);
+		run(lock, NULL);
+		rlk_driver_enter(&client->driver);
+	}
+	rlk_job_clear(engine, &lock->job);
+	if (!client->blocking.cranking) {
+		rlk_engine_pump(engine, now);
+	}
 }
 
 RLK_EXPORT void redislock_lock_free(redislock_lock *lock)
@@ -120,27 +148,18 @@ RLK_EXPORT void redislock_lock_free(redislock_lock *lock)
 		return;
 	}
 	redislock_client *client = lock->client;
-	struct rlk_engine *engine = &client->driver.engine;
-	struct rlk_machine *machine = &lock->job.machine;
 	if (rlk_forked(client)) {
-		rlk_machine_abandon(machine);
+		rlk_machine_abandon(&lock->job.machine);
 		free(lock->job.text);
 	} else {
 		rlk_driver_enter(&client->driver);
-		int64_t now = rlk_now();
-		int64_t farewell = engine->command_timeout < FAREWELL_MS ? engine->command_timeout : FAREWELL_MS;
-		if (machine->suspended) {
-			rlk_machine_cancel(machine, farewell, now);
-			run(lock, NULL);
-			rlk_driver_enter(&client->driver);
-		} else if (machine->phase == RLK_HOLDING) {
-			rlk_machine_release(machine, farewell, now);
-			run(lock, NULL);
-			rlk_driver_enter(&client->driver);
+		if (client->event.lock == lock) {
+			client->event.lock = NULL;
 		}
-		rlk_job_clear(engine, &lock->job);
-		if (!client->driver.cranking) {
-			rlk_engine_pump(engine, now);
+		if (client->form == RLK_BLOCKING) {
+			bid_farewell(lock);
+		} else {
+			rlk_loop_forget(&client->loop, &lock->job);
 		}
 		rlk_driver_leave(&client->driver);
 	}
@@ -154,11 +173,12 @@ RLK_EXPORT void redislock_lock_free(redislock_lock *lock)
 
 static int32_t enter_setter(redislock_lock *lock, bool valid)
 {
-	int32_t status = enter(lock, valid);
+	int32_t status = rlk_lock_enter(lock, valid, RLK_EITHER);
 	if (status == REDISLOCK_OK) {
 		struct rlk_machine *machine = &lock->job.machine;
-		if (rlk_machine_held(machine, rlk_now()) || machine->suspended) {
-			return leave(lock, REDISLOCK_IN_USE);
+		if (rlk_machine_held(machine, rlk_now()) || machine->suspended ||
+		    lock->task.operation != RLK_NO_OPERATION) {
+			return rlk_lock_leave(lock, REDISLOCK_IN_USE);
 		}
 	}
 	return status;
@@ -173,7 +193,7 @@ RLK_EXPORT int32_t redislock_lock_set_ttl_ms(redislock_lock *lock, int64_t ttl_m
 	}
 	lock->job.machine.ttl = ttl_ms;
 	lock->job.machine.renew = false;
-	return leave(lock, REDISLOCK_OK);
+	return rlk_lock_leave(lock, REDISLOCK_OK);
 }
 
 RLK_EXPORT int32_t redislock_lock_set_renewal(redislock_lock *lock, int32_t on)
@@ -183,17 +203,21 @@ RLK_EXPORT int32_t redislock_lock_set_renewal(redislock_lock *lock, int32_t on)
 		return status;
 	}
 	lock->job.machine.renew = on == 1;
-	return leave(lock, REDISLOCK_OK);
+	return rlk_lock_leave(lock, REDISLOCK_OK);
 }
 
 RLK_EXPORT int32_t redislock_lock_set_wait_ms(redislock_lock *lock, int64_t wait_ms)
 {
-	int32_t status = enter(lock, wait_ms == REDISLOCK_FOREVER || rlk_duration_valid(wait_ms, 0, RLK_DURATION_MAX));
+	int32_t status = rlk_lock_enter(
+	        lock, wait_ms == REDISLOCK_FOREVER || rlk_duration_valid(wait_ms, 0, RLK_DURATION_MAX), RLK_EITHER);
 	if (status != REDISLOCK_OK) {
 		return status;
 	}
+	if (lock->task.operation != RLK_NO_OPERATION) {
+		return rlk_lock_leave(lock, REDISLOCK_IN_USE);
+	}
 	lock->job.machine.wait = wait_ms;
-	return leave(lock, REDISLOCK_OK);
+	return rlk_lock_leave(lock, REDISLOCK_OK);
 }
 
 RLK_EXPORT int32_t redislock_lock_set_spin_interval_ms(redislock_lock *lock, int64_t interval_ms)
@@ -203,7 +227,7 @@ RLK_EXPORT int32_t redislock_lock_set_spin_interval_ms(redislock_lock *lock, int
 		return status;
 	}
 	lock->job.machine.interval = interval_ms;
-	return leave(lock, REDISLOCK_OK);
+	return rlk_lock_leave(lock, REDISLOCK_OK);
 }
 
 RLK_EXPORT int32_t redislock_lock_set_spin_growth(redislock_lock *lock, int32_t percent, int64_t max_ms)
@@ -215,7 +239,7 @@ RLK_EXPORT int32_t redislock_lock_set_spin_growth(redislock_lock *lock, int32_t 
 	}
 	lock->job.machine.growth = percent;
 	lock->job.machine.interval_max = max_ms;
-	return leave(lock, REDISLOCK_OK);
+	return rlk_lock_leave(lock, REDISLOCK_OK);
 }
 
 static bool label_valid(const char *owner, size_t length)
@@ -239,7 +263,7 @@ RLK_EXPORT int32_t redislock_lock_set_owner(redislock_lock *lock, const char *ow
 	}
 	char *copy = malloc(owner_length + 1);
 	if (copy == NULL) {
-		return leave(lock, REDISLOCK_NO_MEMORY);
+		return rlk_lock_leave(lock, REDISLOCK_NO_MEMORY);
 	}
 	if (owner_length > 0) {
 		memcpy(copy, owner, owner_length);
@@ -247,7 +271,7 @@ RLK_EXPORT int32_t redislock_lock_set_owner(redislock_lock *lock, const char *ow
 	free(lock->label);
 	lock->label = copy;
 	lock->job.machine.label = (struct rlk_slice) { copy, owner_length };
-	return leave(lock, REDISLOCK_OK);
+	return rlk_lock_leave(lock, REDISLOCK_OK);
 }
 
 RLK_EXPORT int32_t redislock_lock_set_token(redislock_lock *lock, const char *token, size_t token_length)
@@ -259,7 +283,7 @@ RLK_EXPORT int32_t redislock_lock_set_token(redislock_lock *lock, const char *to
 	}
 	char *copy = malloc(token_length + 1);
 	if (copy == NULL) {
-		return leave(lock, REDISLOCK_NO_MEMORY);
+		return rlk_lock_leave(lock, REDISLOCK_NO_MEMORY);
 	}
 	if (token != NULL) {
 		memcpy(copy, token, token_length);
@@ -267,21 +291,21 @@ RLK_EXPORT int32_t redislock_lock_set_token(redislock_lock *lock, const char *to
 	free(lock->own_token);
 	lock->own_token = copy;
 	lock->own_token_length = (uint8_t)token_length;
-	return leave(lock, REDISLOCK_OK);
+	return rlk_lock_leave(lock, REDISLOCK_OK);
 }
 
 /* ---- acquire, release, extend ---- */
 
 RLK_EXPORT int32_t redislock_lock_acquire(redislock_lock *lock)
 {
-	int32_t status = enter(lock, true);
+	int32_t status = rlk_lock_enter(lock, true, RLK_BLOCKING);
 	if (status != REDISLOCK_OK) {
 		return status;
 	}
 	struct rlk_driver *driver = driver_of(lock);
 	struct rlk_engine *engine = &driver->engine;
 	struct rlk_machine *machine = &lock->job.machine;
-	forget_text(lock);
+	rlk_lock_forget_text(lock);
 	if (machine->suspended) {
 		rlk_machine_resume(machine, engine->connect_timeout + engine->command_timeout, rlk_now());
 		rlk_job_settle(engine, &lock->job, rlk_now());
@@ -289,50 +313,54 @@ RLK_EXPORT int32_t redislock_lock_acquire(redislock_lock *lock)
 		struct rlk_slice token = { lock->own_token, lock->own_token_length };
 		rlk_job_acquire(engine, &lock->job, token, rlk_now());
 	}
-	return give_back(lock, rlk_driver_run_job(driver, &lock->job, &lock->interrupts));
+	return give_back(lock, rlk_blocking_run_job(&lock->client->blocking, &lock->job, &lock->interrupts));
 }
 
 RLK_EXPORT int32_t redislock_lock_cancel(redislock_lock *lock)
 {
-	int32_t status = enter(lock, true);
+	int32_t status = rlk_lock_enter(lock, true, RLK_EITHER);
 	if (status != REDISLOCK_OK) {
 		return status;
 	}
 	struct rlk_machine *machine = &lock->job.machine;
-	if (!machine->suspended) {
-		return leave(lock, REDISLOCK_OK);
+	if (lock->client->form == RLK_EVENTLOOP) {
+		return rlk_lock_leave(lock, rlk_loop_cancel(&lock->client->loop, &lock->job));
 	}
-	forget_text(lock);
+	if (!machine->suspended) {
+		return rlk_lock_leave(lock, REDISLOCK_OK);
+	}
+	rlk_lock_forget_text(lock);
 	rlk_machine_cancel(machine, driver_of(lock)->engine.command_timeout, rlk_now());
 	return give_back(lock, run(lock, NULL));
 }
 
 RLK_EXPORT int32_t redislock_lock_release(redislock_lock *lock)
 {
-	int32_t status = enter(lock, true);
+	int32_t status = rlk_lock_enter(lock, true, RLK_BLOCKING);
 	if (status != REDISLOCK_OK) {
 		return status;
 	}
 	struct rlk_machine *machine = &lock->job.machine;
 	if (machine->suspended) {
-		return leave(lock, REDISLOCK_NOT_OWNED);
+		return rlk_lock_leave(lock, REDISLOCK_NOT_OWNED);
 	}
-	forget_text(lock);
+	rlk_lock_forget_text(lock);
 	rlk_machine_release(machine, driver_of(lock)->engine.command_timeout, rlk_now());
 	return give_back(lock, run(lock, NULL));
 }
 
 RLK_EXPORT int32_t redislock_lock_extend(redislock_lock *lock, int64_t ttl_ms)
 {
-	int32_t status = enter(lock, ttl_ms == REDISLOCK_NO_EXPIRY || rlk_duration_valid(ttl_ms, 1, RLK_DURATION_MAX));
+	int32_t status = rlk_lock_enter(
+	        lock, ttl_ms == REDISLOCK_NO_EXPIRY || rlk_duration_valid(ttl_ms, 1, RLK_DURATION_MAX), RLK_BLOCKING);
 	if (status != REDISLOCK_OK) {
 		return status;
 	}
 	struct rlk_machine *machine = &lock->job.machine;
 	if (machine->suspended) {
-		return leave(lock, REDISLOCK_NOT_OWNED);
+		return rlk_lock_leave(lock, REDISLOCK_NOT_OWNED);
 	}
-	forget_text(lock);
+	rlk_lock_forget_text(lock);
 	rlk_machine_extend(machine, ttl_ms, driver_of(lock)->engine.command_timeout, rlk_now());
 	return give_back(lock, run(lock, NULL));
 }
@@ -429,13 +457,16 @@ RLK_EXPORT int32_t redislock_lock_interrupt(redislock_lock *lock)
 	if (rlk_forked(lock->client)) {
 		return REDISLOCK_FORKED;
 	}
-	rlk_driver_interrupt(driver_of(lock), &lock->interrupts);
+	if (lock->client->form != RLK_BLOCKING) {
+		return REDISLOCK_WRONG_MODE;
+	}
+	rlk_blocking_interrupt(&lock->client->blocking, &lock->interrupts);
 	return REDISLOCK_OK;
 }
 
 RLK_EXPORT int32_t redislock_lock_error(redislock_lock *lock, char *text, size_t size)
 {
-	int32_t status = enter(lock, text != NULL && size > 0);
+	int32_t status = rlk_lock_enter(lock, text != NULL && size > 0, RLK_EITHER);
 	if (status != REDISLOCK_OK) {
 		return status;
 	}
@@ -443,5 +474,5 @@ RLK_EXPORT int32_t redislock_lock_error(redislock_lock *lock, char *text, size_t
 	        lock->job.text != NULL && lock->status != REDISLOCK_NOT_OWNED && lock->status != REDISLOCK_IN_USE;
 	const char *said = lock->status == REDISLOCK_OK ? "" : redislock_strerror(lock->status);
 	rlk_text_copy(server_text ? lock->job.text : said, text, size);
-	return leave(lock, REDISLOCK_OK);
+	return rlk_lock_leave(lock, REDISLOCK_OK);
 }

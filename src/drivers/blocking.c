@@ -16,7 +16,7 @@
  * thread leaves its own to be sent together with others', as soon as the next answer comes. */
 enum { POLL_MS = 1000, SENT_ALONE = 4 };
 
-static void fall_asleep(struct rlk_driver *driver, struct rlk_waiter *waiter)
+static void fall_asleep(struct rlk_blocking *driver, struct rlk_waiter *waiter)
 {
 	waiter->asleep = true;
 	waiter->next = NULL;
@@ -25,7 +25,7 @@ static void fall_asleep(struct rlk_driver *driver, struct rlk_waiter *waiter)
 	driver->last_asleep = waiter;
 }
 
-static void awaken(struct rlk_driver *driver, struct rlk_waiter *waiter)
+static void awaken(struct rlk_blocking *driver, struct rlk_waiter *waiter)
 {
 	*(waiter->previous != NULL ? &waiter->previous->next : &driver->first_asleep) = waiter->next;
 	*(waiter->next != NULL ? &waiter->next->previous : &driver->last_asleep) = waiter->previous;
@@ -34,7 +34,7 @@ static void awaken(struct rlk_driver *driver, struct rlk_waiter *waiter)
 	sem_post(&waiter->wake_up);
 }
 
-static void decided(struct rlk_driver *driver, struct rlk_waiter *waiter, int32_t status)
+static void decided(struct rlk_blocking *driver, struct rlk_waiter *waiter, int32_t status)
 {
 	if (waiter == NULL || waiter->done) {
 		return;
@@ -46,9 +46,9 @@ static void decided(struct rlk_driver *driver, struct rlk_waiter *waiter, int32_
 	}
 }
 
-static struct rlk_driver *driver_of(struct rlk_engine *engine)
+static struct rlk_blocking *driver_of(struct rlk_engine *engine)
 {
-	return (struct rlk_driver *)(void *)engine; /* its first member */
+	return (struct rlk_blocking *)(void *)engine; /* its first member */
 }
 
 static void job_done(struct rlk_engine *engine, struct rlk_job *job)
@@ -81,25 +81,25 @@ static void job_lost(struct rlk_engine *engine, struct rlk_job *job)
 	}
 }
 
-int32_t rlk_driver_init(struct rlk_driver *driver, const char *url)
+int32_t rlk_blocking_init(struct rlk_blocking *driver, const char *url)
 {
 	memset(driver, 0, sizeof *driver);
 	atomic_init(&driver->lost_fd, -1);
 	atomic_init(&driver->interrupts, 0);
 	atomic_init(&driver->alarms, 0);
-	int32_t status = rlk_engine_init(&driver->engine, url);
+	int32_t status = rlk_engine_init(&driver->base.engine, url, NULL);
 	if (status != REDISLOCK_OK) {
 		return status;
 	}
 	driver->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (driver->wake_fd < 0) {
-		rlk_engine_clear(&driver->engine);
+		rlk_engine_clear(&driver->base.engine);
 		return REDISLOCK_NO_MEMORY;
 	}
-	driver->engine.job_done = job_done;
-	driver->engine.call_done = call_done;
-	driver->engine.job_lost = job_lost;
-	pthread_mutex_init(&driver->mutex, NULL);
+	driver->base.engine.job_done = job_done;
+	driver->base.engine.call_done = call_done;
+	driver->base.engine.job_lost = job_lost;
+	pthread_mutex_init(&driver->base.mutex, NULL);
 	pthread_condattr_t monotonic;
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -108,44 +108,34 @@ int32_t rlk_driver_init(struct rlk_driver *driver, const char *url)
 	return REDISLOCK_OK;
 }
 
-void rlk_driver_clear(struct rlk_driver *driver, bool forked)
+void rlk_blocking_clear(struct rlk_blocking *driver, bool forked)
 {
 	int lost_fd = atomic_load(&driver->lost_fd);
 	if (!forked) {
 		rlk_keeper_end(driver);
-		pthread_mutex_destroy(&driver->mutex);
+		pthread_mutex_destroy(&driver->base.mutex);
 		pthread_cond_destroy(&driver->keeper_wakes);
 	}
 	close(driver->wake_fd);
 	if (lost_fd >= 0) {
 		close(lost_fd);
 	}
-	rlk_engine_clear(&driver->engine);
+	rlk_engine_clear(&driver->base.engine);
 }
 
-void rlk_driver_enter(struct rlk_driver *driver)
-{
-	pthread_mutex_lock(&driver->mutex);
-}
-
-void rlk_driver_leave(struct rlk_driver *driver)
-{
-	pthread_mutex_unlock(&driver->mutex);
-}
-
-void rlk_driver_wake(struct rlk_driver *driver)
+void rlk_blocking_wake(struct rlk_blocking *driver)
 {
 	signal_fd(driver->wake_fd);
 }
 
-void rlk_driver_interrupt(struct rlk_driver *driver, atomic_uint *interrupts)
+void rlk_blocking_interrupt(struct rlk_blocking *driver, atomic_uint *interrupts)
 {
 	atomic_fetch_add(interrupts, 1);
 	atomic_fetch_add(&driver->alarms, 1);
-	rlk_driver_wake(driver);
+	rlk_blocking_wake(driver);
 }
 
-void rlk_driver_hand_on(struct rlk_driver *driver)
+void rlk_blocking_hand_on(struct rlk_blocking *driver)
 {
 	if (!driver->cranking && driver->first_asleep != NULL) {
 		awaken(driver, driver->first_asleep);
@@ -155,7 +145,7 @@ void rlk_driver_hand_on(struct rlk_driver *driver)
 /* ---- the crank ---- */
 
 /* Those that sleep look for themselves whether an interrupt is meant for them. */
-static void take_wake_up(struct rlk_driver *driver)
+static void take_wake_up(struct rlk_blocking *driver)
 {
 	uint64_t count;
 	ssize_t got = read(driver->wake_fd, &count, sizeof count);
@@ -169,9 +159,9 @@ static void take_wake_up(struct rlk_driver *driver)
 	}
 }
 
-bool rlk_driver_crank(struct rlk_driver *driver)
+bool rlk_blocking_crank(struct rlk_blocking *driver)
 {
-	struct rlk_engine *engine = &driver->engine;
+	struct rlk_engine *engine = &driver->base.engine;
 	size_t count = rlk_engine_fds(engine, driver->polled);
 	int64_t now = rlk_now();
 	int64_t until = rlk_engine_deadline(engine);
@@ -180,10 +170,10 @@ bool rlk_driver_crank(struct rlk_driver *driver)
 	driver->polled_count = count;
 	driver->polled_until = until;
 	driver->cranking = true;
-	pthread_mutex_unlock(&driver->mutex);
+	pthread_mutex_unlock(&driver->base.mutex);
 	int ready = poll(driver->polled, count + 1, until > now ? (int)(until - now) : 0);
 	bool signalled = ready < 0 && errno == EINTR;
-	pthread_mutex_lock(&driver->mutex);
+	pthread_mutex_lock(&driver->base.mutex);
 	driver->cranking = false;
 	if (ready > 0 && driver->polled[count].revents != 0) {
 		take_wake_up(driver);
@@ -195,25 +185,25 @@ bool rlk_driver_crank(struct rlk_driver *driver)
 }
 
 /* Whoever polls must know of what has changed behind its back: other descriptors, an earlier deadline. */
-static void refresh_poll(struct rlk_driver *driver)
+static void refresh_poll(struct rlk_blocking *driver)
 {
 	struct pollfd fds[RLK_ENGINE_FDS];
-	size_t count = rlk_engine_fds(&driver->engine, fds);
+	size_t count = rlk_engine_fds(&driver->base.engine, fds);
 	bool same = count == driver->polled_count;
 	for (size_t i = 0; same && i < count; i++) {
 		same = fds[i].fd == driver->polled[i].fd && fds[i].events == driver->polled[i].events;
 	}
-	if (!same || rlk_engine_deadline(&driver->engine) < driver->polled_until) {
-		rlk_driver_wake(driver);
+	if (!same || rlk_engine_deadline(&driver->base.engine) < driver->polled_until) {
+		rlk_blocking_wake(driver);
 	}
 }
 
-static void send_what_is_ready(struct rlk_driver *driver)
+static void send_what_is_ready(struct rlk_blocking *driver)
 {
 	if (!driver->cranking) {
-		rlk_engine_pump(&driver->engine, rlk_now());
-	} else if (driver->engine.commands.count < SENT_ALONE || !driver->engine.commands.up) {
-		rlk_engine_pump(&driver->engine, rlk_now());
+		rlk_engine_pump(&driver->base.engine, rlk_now());
+	} else if (driver->base.engine.commands.count < SENT_ALONE || !driver->base.engine.commands.up) {
+		rlk_engine_pump(&driver->base.engine, rlk_now());
 		refresh_poll(driver);
 	}
 }
@@ -222,15 +212,15 @@ static void send_what_is_ready(struct rlk_driver *driver)
 
 /* Sleeps until what it waits for is decided or the crank may be its own. If it was woken because it is decided the
  * mutex isn't taken again: nobody else knows of the waiter then, and nobody counts on it. */
-static bool sleep_until_woken(struct rlk_driver *driver, struct rlk_waiter *waiter)
+static bool sleep_until_woken(struct rlk_blocking *driver, struct rlk_waiter *waiter)
 {
 	fall_asleep(driver, waiter);
-	pthread_mutex_unlock(&driver->mutex);
+	pthread_mutex_unlock(&driver->base.mutex);
 	bool signalled = sem_wait(&waiter->wake_up) != 0;
 	if (!signalled && waiter->settled) {
 		return true;
 	}
-	pthread_mutex_lock(&driver->mutex);
+	pthread_mutex_lock(&driver->base.mutex);
 	if (signalled && waiter->asleep) {
 		awaken(driver, waiter);
 	}
@@ -244,13 +234,13 @@ static bool sleep_until_woken(struct rlk_driver *driver, struct rlk_waiter *wait
 }
 
 /* Drives until the waiter's business is decided, or its wait interrupted. Whether the mutex is still held. */
-static bool wait_for(struct rlk_driver *driver, struct rlk_waiter *waiter, const atomic_uint *interrupts)
+static bool wait_for(struct rlk_blocking *driver, struct rlk_waiter *waiter, const atomic_uint *interrupts)
 {
 	unsigned all = atomic_load(&driver->interrupts), own = interrupts != NULL ? atomic_load(interrupts) : 0;
 	send_what_is_ready(driver);
 	while (!waiter->done && !waiter->interrupted) {
 		if (!driver->cranking) {
-			bool signalled = rlk_driver_crank(driver);
+			bool signalled = rlk_blocking_crank(driver);
 			waiter->interrupted = signalled && driver->interruptible;
 		} else if (sleep_until_woken(driver, waiter)) {
 			return false;
@@ -261,18 +251,18 @@ static bool wait_for(struct rlk_driver *driver, struct rlk_waiter *waiter, const
 			waiter->interrupted = true;
 		}
 	}
-	rlk_driver_hand_on(driver);
+	rlk_blocking_hand_on(driver);
 	return true;
 }
 
 /* Whoever leaves makes sure that somebody looks after what goes on behind it. */
-static void leave_to_keeper(struct rlk_driver *driver)
+static void leave_to_keeper(struct rlk_blocking *driver)
 {
 	rlk_keeper_call(driver);
-	pthread_mutex_unlock(&driver->mutex);
+	pthread_mutex_unlock(&driver->base.mutex);
 }
 
-int32_t rlk_driver_run_job(struct rlk_driver *driver, struct rlk_job *job, const atomic_uint *interrupts)
+int32_t rlk_blocking_run_job(struct rlk_blocking *driver, struct rlk_job *job, const atomic_uint *interrupts)
 {
 	struct rlk_waiter waiter = { .done = job->machine.done, .status = job->machine.status };
 	if (!waiter.done) {
@@ -285,14 +275,14 @@ int32_t rlk_driver_run_job(struct rlk_driver *driver, struct rlk_job *job, const
 	}
 	if (!waiter.done) {
 		rlk_machine_suspend(&job->machine);
-		rlk_job_settle(&driver->engine, job, rlk_now());
+		rlk_job_settle(&driver->base.engine, job, rlk_now());
 		waiter.status = REDISLOCK_INTERRUPTED;
 	}
 	leave_to_keeper(driver);
 	return waiter.status;
 }
 
-int32_t rlk_driver_run_call(struct rlk_driver *driver, struct rlk_call *call)
+int32_t rlk_blocking_run_call(struct rlk_blocking *driver, struct rlk_call *call)
 {
 	struct rlk_waiter waiter = { .done = false };
 	sem_init(&waiter.wake_up, 0, 0);

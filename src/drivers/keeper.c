@@ -10,7 +10,7 @@
 
 enum { IDLE_MS = 10000 };
 
-static void sleep_until(struct rlk_driver *driver, int64_t now, int64_t at)
+static void sleep_until(struct rlk_blocking *driver, int64_t now, int64_t at)
 {
 	struct timespec end;
 	clock_gettime(CLOCK_MONOTONIC, &end);
@@ -21,15 +21,15 @@ static void sleep_until(struct rlk_driver *driver, int64_t now, int64_t at)
 		end.tv_sec++;
 	}
 	driver->keeper_wakes_at = at;
-	pthread_cond_timedwait(&driver->keeper_wakes, &driver->mutex, &end);
+	pthread_cond_timedwait(&driver->keeper_wakes, &driver->base.mutex, &end);
 	driver->keeper_wakes_at = INT64_MIN;
 }
 
 static void *keep(void *argument)
 {
-	struct rlk_driver *driver = argument;
-	struct rlk_engine *engine = &driver->engine;
-	pthread_mutex_lock(&driver->mutex);
+	struct rlk_blocking *driver = argument;
+	struct rlk_engine *engine = &driver->base.engine;
+	pthread_mutex_lock(&driver->base.mutex);
 	while (!driver->keeper_ends) {
 		int64_t now = rlk_now();
 		int64_t due = engine->background > 0 && !driver->cranking ? rlk_engine_deadline(engine) : RLK_NEVER;
@@ -39,16 +39,16 @@ static void *keep(void *argument)
 		}
 		/* What is asked now is answered soon: stay until then, unless somebody else is there to read it. */
 		do {
-			rlk_driver_crank(driver);
+			rlk_blocking_crank(driver);
 		} while (!driver->keeper_ends && driver->first_asleep == NULL && engine->commands.count > 0 &&
 		         !driver->cranking);
-		rlk_driver_hand_on(driver);
+		rlk_blocking_hand_on(driver);
 	}
-	pthread_mutex_unlock(&driver->mutex);
+	pthread_mutex_unlock(&driver->base.mutex);
 	return NULL;
 }
 
-static bool start(struct rlk_driver *driver)
+static bool start(struct rlk_blocking *driver)
 {
 	sigset_t all, before;
 	sigfillset(&all);
@@ -59,31 +59,31 @@ static bool start(struct rlk_driver *driver)
 	return driver->keeper_runs;
 }
 
-bool rlk_keeper_call(struct rlk_driver *driver)
+bool rlk_keeper_call(struct rlk_blocking *driver)
 {
-	if (driver->engine.background == 0 || driver->keeper_ends) {
+	if (driver->base.engine.background == 0 || driver->keeper_ends) {
 		return true;
 	}
 	if (!driver->keeper_runs) {
 		return start(driver);
 	}
 	if (!driver->cranking && driver->first_asleep == NULL &&
-	    rlk_engine_deadline(&driver->engine) < driver->keeper_wakes_at) {
+	    rlk_engine_deadline(&driver->base.engine) < driver->keeper_wakes_at) {
 		pthread_cond_signal(&driver->keeper_wakes);
 	}
 	return true;
 }
 
-void rlk_keeper_end(struct rlk_driver *driver)
+void rlk_keeper_end(struct rlk_blocking *driver)
 {
 	if (!driver->keeper_runs) {
 		return;
 	}
-	pthread_mutex_lock(&driver->mutex);
+	pthread_mutex_lock(&driver->base.mutex);
 	driver->keeper_ends = true;
 	pthread_cond_signal(&driver->keeper_wakes);
-	pthread_mutex_unlock(&driver->mutex);
-	rlk_driver_wake(driver);
+	pthread_mutex_unlock(&driver->base.mutex);
+	rlk_blocking_wake(driver);
 	pthread_join(driver->keeper, NULL);
 	driver->keeper_runs = false;
 }

@@ -11,6 +11,14 @@
 
 enum { BACKOFF_MS = 10, BACKOFF_DOUBLINGS = 6, ORPHAN_MS = 60000 };
 
+void rlk_call_want(struct rlk_engine *engine, struct rlk_call *call, bool wanted)
+{
+	if (call->wanted != wanted) {
+		call->wanted = wanted;
+		engine->calls_wanted += wanted ? 1 : (size_t)-1;
+	}
+}
+
 bool rlk_call_ready(const struct rlk_call *call, int64_t now)
 {
 	return call->wanted && call->not_before <= now;
@@ -22,7 +30,7 @@ bool rlk_call_start(struct rlk_engine *engine, struct rlk_call *call, int64_t de
 		return false;
 	}
 	call->timer.call = call;
-	call->wanted = true;
+	rlk_call_want(engine, call, true);
 	call->deadline = deadline;
 	call->next = engine->calls;
 	if (engine->calls != NULL) {
@@ -39,6 +47,7 @@ void rlk_call_forget(struct rlk_engine *engine, struct rlk_call *call)
 	if (call->flying) {
 		rlk_line_forget(&engine->commands, call);
 	}
+	rlk_call_want(engine, call, false);
 	rlk_timers_set(&engine->timers, &call->timer, RLK_NEVER);
 	rlk_timers_unreserve(&engine->timers);
 	*(call->previous != NULL ? &call->previous->next : &engine->calls) = call->next;
@@ -73,7 +82,7 @@ void rlk_call_tick(struct rlk_engine *engine, struct rlk_call *call, int64_t now
 
 static void ask_again(struct rlk_engine *engine, struct rlk_call *call, int64_t at)
 {
-	call->wanted = true;
+	rlk_call_want(engine, call, true);
 	call->not_before = at;
 	rlk_timers_set(&engine->timers, &call->timer, at < call->deadline ? at : call->deadline);
 }

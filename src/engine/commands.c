@@ -51,7 +51,9 @@ static bool send_call(struct rlk_engine *engine, struct rlk_call *call, int64_t 
 		return false;
 	}
 	if (call->script >= 0) {
-		bool whole = script_unknown(line, call->script);
+		/* Whoever cleans up may not be there any more when the server says that it doesn't know the script. */
+		bool sure = !call->orphan || (line->known_scripts & 1u << call->script) != 0;
+		bool whole = script_unknown(line, call->script) || !sure;
 		const struct rlk_script_source *source = &rlk_script_sources[call->script];
 		call->words.word[0] = whole ? RLK_LITERAL("EVAL") : RLK_LITERAL("EVALSHA");
 		call->words.word[1] = whole ? source->text : source->sha1;
@@ -59,7 +61,7 @@ static bool send_call(struct rlk_engine *engine, struct rlk_call *call, int64_t 
 	if (!send_words(engine, &call->words)) {
 		return false;
 	}
-	call->wanted = false;
+	rlk_call_want(engine, call, false);
 	call->flying = true;
 	rlk_line_push(line, (struct rlk_flight) { .call = call, .sent_at = now, .script = call->script });
 	return true;
@@ -67,12 +69,27 @@ static bool send_call(struct rlk_engine *engine, struct rlk_call *call, int64_t 
 
 static bool calls_ready(const struct rlk_engine *engine, int64_t now)
 {
+	if (engine->calls_wanted == 0) {
+		return false;
+	}
 	for (const struct rlk_call *call = engine->calls; call != NULL; call = call->next) {
 		if (rlk_call_ready(call, now)) {
 			return true;
 		}
 	}
 	return false;
+}
+
+static bool send_calls(struct rlk_engine *engine, int64_t now)
+{
+	size_t left = engine->calls_wanted;
+	for (struct rlk_call *call = engine->calls; left > 0 && call != NULL; call = call->next) {
+		left -= call->wanted;
+		if (rlk_call_ready(call, now) && !send_call(engine, call, now)) {
+			return false;
+		}
+	}
+	return true;
 }
 
 /* Whether anybody needs the connection. Whoever listens does, as messages come from the same server only. */
@@ -99,14 +116,13 @@ void rlk_commands_pump(struct rlk_engine *engine, int64_t now)
 		}
 	}
 	/* Calls first: those that clean up behind a lock are older than what its owner does next. */
-	for (struct rlk_call *call = engine->calls; call != NULL && line->up; call = call->next) {
-		if (rlk_call_ready(call, now) && !send_call(engine, call, now)) {
-			out_of_memory(engine, now);
-			return;
-		}
+	if (!send_calls(engine, now)) {
+		out_of_memory(engine, now);
+		return;
 	}
 	struct rlk_job *job;
-	while (line->up && (job = rlk_job_next_ready(engine)) != NULL) {
+	size_t sent = 0;
+	while (line->up && sent++ < engine->budget && (job = rlk_job_next_ready(engine)) != NULL) {
 		while (rlk_machine_ready(&job->machine, now)) {
 			if (!send_job(engine, job, now)) {
 				out_of_memory(engine, now);
@@ -115,6 +131,7 @@ void rlk_commands_pump(struct rlk_engine *engine, int64_t now)
 		}
 		rlk_job_settle(engine, job, now);
 	}
+	engine->unfinished |= engine->ready_first != NULL && line->up;
 	if (line->up) {
 		rlk_connection_flush(line->connection);
 	}
@@ -156,8 +173,9 @@ void rlk_commands_read(struct rlk_engine *engine, int64_t now)
 {
 	struct rlk_line *line = &engine->commands;
 	const struct rlk_value *reply;
-	size_t count;
+	size_t count, taken = 0;
 	rlk_connection_receive(line->connection);
+	line->unread = false;
 	while (line->up && (reply = rlk_connection_reply(line->connection, &count)) != NULL) {
 		struct rlk_flight flight;
 		if (!rlk_line_pop(line, &flight)) {
@@ -167,6 +185,9 @@ void rlk_commands_read(struct rlk_engine *engine, int64_t now)
 		}
 		note_round_trip(engine, now - flight.sent_at);
 		line->failures = 0;
+		if (flight.script >= 0 && reply[0].type != RLK_ERROR) {
+			line->known_scripts |= 1u << flight.script;
+		}
 		if (flight.job != NULL) {
 			answer_job(engine, &flight, reply, count, now);
 		} else if (flight.call != NULL) {
@@ -174,6 +195,10 @@ void rlk_commands_read(struct rlk_engine *engine, int64_t now)
 			    flight.script >= 0) {
 				line->unknown_scripts |= 1u << flight.script;
 			}
+		}
+		if (++taken >= engine->budget) {
+			engine->unfinished = line->unread = line->up;
+			return;
 		}
 	}
 }
@@ -217,7 +242,7 @@ void rlk_commands_drop(struct rlk_engine *engine, int32_t status, const char *te
 			rlk_job_settle(engine, flight.job, now);
 		} else if (flight.call != NULL) {
 			flight.call->flying = false;
-			flight.call->wanted = true;
+			rlk_call_want(engine, flight.call, true);
 		}
 	}
 	spread_trouble(engine, status, engine->text, was_up, now);
@@ -230,7 +255,7 @@ void rlk_commands_watch(struct rlk_engine *engine, int64_t now)
 		return;
 	}
 	enum rlk_connection_state state = rlk_connection_state(line->connection);
-	if (state == RLK_CLOSED) {
+	if (state == RLK_CLOSED && !line->unread) {
 		const char *text = "";
 		int32_t status = rlk_connection_failure(line->connection, &text);
 		char copy[RLK_TEXT];

@@ -9,19 +9,20 @@
 
 enum { CONNECT_MS = 5000, COMMAND_MS = 5000 };
 
-int32_t rlk_engine_init(struct rlk_engine *engine, const char *url)
+int32_t rlk_engine_init(struct rlk_engine *engine, const char *url, struct rlk_watch *watch)
 {
 	memset(engine, 0, sizeof *engine);
 	engine->connect_timeout = CONNECT_MS;
 	engine->command_timeout = COMMAND_MS;
 	engine->random.used = sizeof engine->random.pool;
 	engine->pinged_at = INT64_MIN;
+	engine->budget = SIZE_MAX;
 	int32_t status = rlk_address_parse(url, &engine->address, NULL, 0);
 	if (status == REDISLOCK_OK) {
-		status = rlk_line_init(&engine->commands);
+		status = rlk_line_init(&engine->commands, watch);
 	}
 	if (status == REDISLOCK_OK) {
-		status = rlk_line_init(&engine->messages);
+		status = rlk_line_init(&engine->messages, watch);
 	}
 	if (status == REDISLOCK_OK && !rlk_random_hex(&engine->random, engine->client, RLK_CLIENT_LENGTH)) {
 		status = REDISLOCK_INTERNAL;
@@ -44,7 +45,7 @@ void rlk_engine_clear(struct rlk_engine *engine)
 	rlk_line_clear(&engine->commands);
 	rlk_timers_clear(&engine->timers);
 	rlk_table_clear(&engine->tokens);
-	rlk_table_clear(&engine->places);
+	rlk_places_clear(engine);
 	rlk_address_clear(&engine->address);
 }
 
@@ -68,6 +69,9 @@ static int64_t earlier_of(int64_t a, int64_t b)
 int64_t rlk_engine_deadline(const struct rlk_engine *engine)
 {
 	const struct rlk_timer *first = rlk_timers_first(&engine->timers);
+	if (engine->unfinished) {
+		return INT64_MIN;
+	}
 	int64_t deadline = first != NULL ? first->at : RLK_NEVER;
 	return earlier_of(deadline, earlier_of(rlk_commands_deadline(engine), rlk_messages_deadline(engine)));
 }
@@ -91,7 +95,12 @@ static short happened(const struct rlk_line *line, const struct pollfd *ready, s
 static void let_time_pass(struct rlk_engine *engine, int64_t now)
 {
 	struct rlk_timer *timer;
+	size_t done = 0;
 	while ((timer = rlk_timers_first(&engine->timers)) != NULL && timer->at <= now) {
+		if (done++ == engine->budget) {
+			engine->unfinished = true;
+			return;
+		}
 		if (timer->job != NULL) {
 			rlk_machine_tick(&timer->job->machine, now);
 			rlk_job_settle(engine, timer->job, now);
@@ -117,11 +126,12 @@ void rlk_engine_step(struct rlk_engine *engine, const struct pollfd *ready, size
 {
 	struct rlk_line *messages = &engine->messages, *commands = &engine->commands;
 	short message_events = happened(messages, ready, count), command_events = happened(commands, ready, count);
+	engine->unfinished = false;
 
 	/* Messages before answers: a grant is older than an answer that already tells of it. */
 	if (opening(messages, message_events, now)) {
 		rlk_connection_step(messages->connection, now);
-	} else if (messages->up && (message_events & ~POLLOUT) != 0) {
+	} else if (messages->up && ((message_events & ~POLLOUT) != 0 || messages->unread)) {
 		rlk_messages_read(engine, now);
 	} else {
 		rlk_messages_expire(engine, now);
@@ -130,7 +140,7 @@ void rlk_engine_step(struct rlk_engine *engine, const struct pollfd *ready, size
 
 	if (opening(commands, command_events, now)) {
 		rlk_connection_step(commands->connection, now);
-	} else if (commands->up && (command_events & ~POLLOUT) != 0) {
+	} else if (commands->up && ((command_events & ~POLLOUT) != 0 || commands->unread)) {
 		rlk_commands_read(engine, now);
 	} else {
 		rlk_commands_expire(engine, now);

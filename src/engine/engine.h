@@ -129,11 +129,13 @@ struct rlk_line {
 	struct rlk_connection *connection;
 	bool open;        /* it was opened, and its end not yet dealt with */
 	bool up;          /* it is ready, as far as has been dealt with */
+	bool unread;      /* it has replies for the next step */
 	int32_t failures; /* in a row */
 	int64_t retry_at;
 	struct rlk_flight *flights; /* a ring */
 	size_t first, count, capacity;
-	uint32_t unknown_scripts; /* a bit each: the server said so */
+	uint32_t known_scripts,
+	        unknown_scripts; /* a bit each: the server has run it; it said that it doesn't know it */
 };
 
 struct rlk_engine {
@@ -154,7 +156,10 @@ struct rlk_engine {
 	struct rlk_table tokens, places;
 	struct rlk_job *ready_first, *ready_last;
 	struct rlk_call *calls;
-	size_t background; /* leases to be kept, and orphans */
+	size_t calls_wanted; /* how many are to be sent, now or later */
+	size_t background;   /* leases to be kept, and orphans */
+	size_t budget;       /* how many things of a kind one step may do; SIZE_MAX: all there are */
+	bool unfinished;     /* a step has left something to the next */
 
 	char text[RLK_TEXT]; /* of the last failure of a connection */
 
@@ -167,7 +172,7 @@ struct rlk_engine {
 
 /* ---- engine.c ---- */
 
-int32_t rlk_engine_init(struct rlk_engine *engine, const char *url);
+int32_t rlk_engine_init(struct rlk_engine *engine, const char *url, struct rlk_watch *watch);
 void rlk_engine_clear(struct rlk_engine *engine);
 
 enum { RLK_ENGINE_FDS = 2 * RLK_CONNECTION_FDS };
@@ -194,6 +199,9 @@ void rlk_job_settle(struct rlk_engine *engine, struct rlk_job *job, int64_t now)
 
 struct rlk_job *rlk_job_of(struct rlk_machine *machine);
 
+/* In a forked child there may be places whose jobs were never cleared. */
+void rlk_places_clear(struct rlk_engine *engine);
+
 void rlk_job_text(struct rlk_job *job, struct rlk_slice text);
 
 /* Takes the first job that is ready, or NULL. */
@@ -211,6 +219,7 @@ void rlk_call_trouble(struct rlk_engine *engine, int32_t status, const char *tex
 enum rlk_remedy rlk_call_answer(struct rlk_engine *engine, struct rlk_call *call, const struct rlk_value *reply,
                                 size_t count, int64_t now);
 bool rlk_call_ready(const struct rlk_call *call, int64_t now);
+void rlk_call_want(struct rlk_engine *engine, struct rlk_call *call, bool wanted);
 
 /* Cleans up on the server what nobody waits for: leaves the queue, or gives a lock back that came too late. */
 void rlk_orphan_cancel(struct rlk_engine *engine, const struct rlk_job *job, int64_t now);
@@ -218,7 +227,7 @@ void rlk_orphan_unlock(struct rlk_engine *engine, const struct rlk_grant *grant,
 
 /* ---- line.c ---- */
 
-int32_t rlk_line_init(struct rlk_line *line);
+int32_t rlk_line_init(struct rlk_line *line, struct rlk_watch *watch);
 void rlk_line_clear(struct rlk_line *line);
 void rlk_line_open(struct rlk_engine *engine, struct rlk_line *line, int64_t now);
 void rlk_line_close(struct rlk_line *line);

@@ -48,6 +48,16 @@ static void place_drop_if_unused(struct rlk_engine *engine, struct rlk_place *pl
 	free(place);
 }
 
+void rlk_places_clear(struct rlk_engine *engine)
+{
+	struct rlk_node *node;
+	while ((node = rlk_table_next(&engine->places, NULL)) != NULL) {
+		rlk_table_remove(&engine->places, node);
+		free((char *)node - offsetof(struct rlk_place, node));
+	}
+	rlk_table_clear(&engine->places);
+}
+
 /* ---- jobs ---- */
 
 int32_t rlk_job_init(struct rlk_engine *engine, struct rlk_job *job, enum rlk_kind kind, struct rlk_slice name)

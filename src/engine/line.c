@@ -9,9 +9,9 @@
 
 enum { RETRY_MS = 10, RETRY_DOUBLINGS = 7 };
 
-int32_t rlk_line_init(struct rlk_line *line)
+int32_t rlk_line_init(struct rlk_line *line, struct rlk_watch *watch)
 {
-	line->connection = rlk_connection_new();
+	line->connection = rlk_connection_new(watch);
 	return line->connection != NULL ? REDISLOCK_OK : REDISLOCK_NO_MEMORY;
 }
 
@@ -25,7 +25,7 @@ void rlk_line_clear(struct rlk_line *line)
 void rlk_line_open(struct rlk_engine *engine, struct rlk_line *line, int64_t now)
 {
 	const struct rlk_connection *twin = line == &engine->messages ? engine->commands.connection : NULL;
-	line->unknown_scripts = 0;
+	line->known_scripts = line->unknown_scripts = 0;
 	line->open = true;
 	rlk_connection_open(line->connection, &engine->address, twin, now + engine->connect_timeout, now);
 }
@@ -33,7 +33,7 @@ void rlk_line_open(struct rlk_engine *engine, struct rlk_line *line, int64_t now
 void rlk_line_close(struct rlk_line *line)
 {
 	rlk_connection_close(line->connection);
-	line->open = line->up = false;
+	line->open = line->up = line->unread = false;
 }
 
 void rlk_line_failed(struct rlk_engine *engine, struct rlk_line *line, bool was_up, int64_t now)

@@ -144,7 +144,7 @@ void rlk_messages_watch(struct rlk_engine *engine, int64_t now)
 		rlk_connection_flush(line->connection);
 		state = rlk_connection_state(line->connection);
 	}
-	if (state == RLK_CLOSED) {
+	if (state == RLK_CLOSED && !line->unread) {
 		rlk_messages_drop(engine, now);
 	}
 }
@@ -247,11 +247,16 @@ void rlk_messages_read(struct rlk_engine *engine, int64_t now)
 {
 	struct rlk_line *line = &engine->messages;
 	const struct rlk_value *reply;
-	size_t count;
+	size_t count, taken = 0;
 	rlk_connection_receive(line->connection);
+	line->unread = false;
 	while (line->up && (reply = rlk_connection_reply(line->connection, &count)) != NULL) {
 		if (!take_message(engine, reply, count, now)) {
 			rlk_messages_drop(engine, now);
+			return;
+		}
+		if (++taken >= engine->budget) {
+			engine->unfinished = line->unread = line->up;
 			return;
 		}
 	}

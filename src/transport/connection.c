@@ -21,6 +21,7 @@ struct rlk_connection {
 	enum rlk_connection_state state;
 	enum phase phase; /* of the opening */
 	int fd;           /* -1: none */
+	struct rlk_watch *watch;
 	const struct rlk_address *address;
 	int64_t deadline; /* of the opening */
 	int64_t patience; /* of its present phase; never later */
@@ -35,11 +36,12 @@ struct rlk_connection {
 	char text[512];
 };
 
-struct rlk_connection *rlk_connection_new(void)
+struct rlk_connection *rlk_connection_new(struct rlk_watch *watch)
 {
 	struct rlk_connection *connection = calloc(1, sizeof *connection);
 
 	if (connection != NULL) {
+		connection->watch = watch;
 		connection->fd = -1;
 	}
 	return connection;
@@ -59,6 +61,9 @@ void rlk_connection_free(struct rlk_connection *connection)
 static void close_socket(struct rlk_connection *connection)
 {
 	if (connection->fd >= 0) {
+		if (connection->watch != NULL) {
+			connection->watch->closing(connection->watch, connection->fd);
+		}
 		close(connection->fd);
 		connection->fd = -1;
 	}
@@ -365,7 +370,7 @@ void rlk_connection_open(struct rlk_connection *connection, const struct rlk_add
 	if (twin != NULL && twin->state == RLK_READY) {
 		rlk_resolver_take(&connection->resolver, &twin->resolver.peers[twin->peer]);
 	} else {
-		rlk_resolver_start(&connection->resolver, address);
+		rlk_resolver_start(&connection->resolver, address, connection->watch);
 	}
 	resolved(connection, now);
 	fail_if_late(connection, now);

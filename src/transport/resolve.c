@@ -86,6 +86,9 @@ static void on_socket(void *data, ares_socket_t fd, int readable, int writable)
 	}
 	if (!readable && !writable) {
 		if (at < resolver->socket_count) {
+			if (resolver->watch != NULL) {
+				resolver->watch->closing(resolver->watch, fd);
+			}
 			sockets[at] = sockets[--resolver->socket_count];
 		}
 		return;
@@ -136,12 +139,13 @@ void rlk_resolver_take(struct rlk_resolver *resolver, const struct rlk_peer *pee
 	resolver->done = true;
 }
 
-void rlk_resolver_start(struct rlk_resolver *resolver, const struct rlk_address *address)
+void rlk_resolver_start(struct rlk_resolver *resolver, const struct rlk_address *address, struct rlk_watch *watch)
 {
 	struct rlk_peer peer;
 
 	memset(resolver, 0, sizeof *resolver);
 	resolver->port = address->port;
+	resolver->watch = watch;
 	if (address->path != NULL ? rlk_peer_unix(&peer, address->path)
 	                          : rlk_peer_numeric(&peer, address->host, address->port)) {
 		rlk_resolver_take(resolver, &peer);

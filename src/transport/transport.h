@@ -39,8 +39,13 @@ enum rlk_connection_state {
 
 struct rlk_connection;
 
-/* NULL if out of memory. */
-struct rlk_connection *rlk_connection_new(void);
+/* Somebody who keeps a list of descriptors and must hear of each before it is closed. */
+struct rlk_watch {
+	void (*closing)(struct rlk_watch *watch, int fd);
+};
+
+/* watch may be NULL. NULL if out of memory. */
+struct rlk_connection *rlk_connection_new(struct rlk_watch *watch);
 
 /* Closes and frees; NULL does nothing. */
 void rlk_connection_free(struct rlk_connection *connection);

@@ -57,6 +57,7 @@ struct ares_channeldata;
 /* Where to connect. All zero is idle. It must stay where it is while it runs. */
 struct rlk_resolver {
 	struct ares_channeldata *channel; /* NULL when idle */
+	struct rlk_watch *watch;          /* or NULL */
 	uint16_t port;
 	bool done;
 	bool stopping;
@@ -69,7 +70,7 @@ struct rlk_resolver {
 };
 
 /* Starts to find the peers of an address; only a name takes time. Must be idle. */
-void rlk_resolver_start(struct rlk_resolver *resolver, const struct rlk_address *address);
+void rlk_resolver_start(struct rlk_resolver *resolver, const struct rlk_address *address, struct rlk_watch *watch);
 
 /* Takes a peer that is known. Must be idle. */
 void rlk_resolver_take(struct rlk_resolver *resolver, const struct rlk_peer *peer);

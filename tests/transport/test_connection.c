@@ -40,7 +40,7 @@ static int stop_server(void **state)
 static int set_up(void **state)
 {
 	(void)state;
-	connection = rlk_connection_new();
+	connection = rlk_connection_new(NULL);
 	return connection != NULL ? 0 : -1;
 }
 
@@ -265,7 +265,7 @@ static void the_client_gets_its_name(void **state)
 
 static void a_twin_goes_to_the_same_peer_and_resolves_no_name(void **state)
 {
-	struct rlk_connection *twin = rlk_connection_new();
+	struct rlk_connection *twin = rlk_connection_new(NULL);
 	struct rlk_address address;
 
 	(void)state;
@@ -359,7 +359,7 @@ static void a_full_backlog_of_a_unix_socket_ends_at_the_deadline_or_when_there_i
 	peer_listen(&peer);
 	do {
 		assert_true(count < 8);
-		before[count] = rlk_connection_new();
+		before[count] = rlk_connection_new(NULL);
 		assert_non_null(before[count]);
 		open_fully(before[count], &peer.address, NULL, SHORT_MS);
 	} while (rlk_connection_state(before[count++]) == RLK_READY);
@@ -401,7 +401,7 @@ static void a_peer_that_never_accepts_ends_at_the_deadline(void **state)
 	(void)state;
 	do {
 		assert_true(count < 8);
-		before[count] = rlk_connection_new();
+		before[count] = rlk_connection_new(NULL);
 		assert_non_null(before[count]);
 		open_fully(before[count], &address, NULL, SHORT_MS);
 	} while (rlk_connection_state(before[count++]) == RLK_READY);

@@ -21,7 +21,7 @@ static int set_up(void **state)
 
 	assert_non_null(fixture);
 	peer_listen(&fixture->peer);
-	fixture->connection = rlk_connection_new();
+	fixture->connection = rlk_connection_new(NULL);
 	assert_non_null(fixture->connection);
 	open_fully(fixture->connection, &fixture->peer.address, NULL, TEST_DEADLINE_MS);
 	assert_int_equal(rlk_connection_state(fixture->connection), RLK_READY);

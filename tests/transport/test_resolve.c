@@ -105,7 +105,7 @@ static void turn_once(struct rlk_connection *connection, int also)
 
 static int ask_a_dead_one(int name_server)
 {
-	struct rlk_connection *connection = rlk_connection_new();
+	struct rlk_connection *connection = rlk_connection_new(NULL);
 	struct rlk_address address;
 	const int64_t now = test_now_ms();
 	bool good;
@@ -176,7 +176,7 @@ static int32_t ask_a_living_one(int name_server, struct rlk_connection *connecti
 
 static int ask_one_that_knows(int name_server)
 {
-	struct rlk_connection *connection = rlk_connection_new();
+	struct rlk_connection *connection = rlk_connection_new(NULL);
 	int listener = bind_to(SOCK_STREAM, 7000);
 	bool good;
 
@@ -193,7 +193,7 @@ static int ask_one_that_knows(int name_server)
 
 static int ask_one_that_does_not_know(int name_server)
 {
-	struct rlk_connection *connection = rlk_connection_new();
+	struct rlk_connection *connection = rlk_connection_new(NULL);
 	bool good;
 
 	if (connection == NULL)
