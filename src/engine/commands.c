@@ -95,7 +95,7 @@ static bool send_calls(struct rlk_engine *engine, int64_t now)
 /* Whether anybody needs the connection. Whoever listens does, as messages come from the same server only. */
 static bool needed(const struct rlk_engine *engine, int64_t now)
 {
-	return engine->ready_first != NULL || engine->listeners > 0 || calls_ready(engine, now);
+	return rlk_jobs_ready(engine) || engine->listeners > 0 || calls_ready(engine, now);
 }
 
 static void out_of_memory(struct rlk_engine *engine, int64_t now)
@@ -131,7 +131,7 @@ void rlk_commands_pump(struct rlk_engine *engine, int64_t now)
 		}
 		rlk_job_settle(engine, job, now);
 	}
-	engine->unfinished |= engine->ready_first != NULL && line->up;
+	engine->unfinished |= rlk_jobs_ready(engine) && line->up;
 	if (line->up) {
 		rlk_connection_flush(line->connection);
 	}
@@ -209,16 +209,19 @@ static void spread_trouble(struct rlk_engine *engine, int32_t status, const char
 	bool refused = status == REDISLOCK_CONNECTION_REFUSED || status == REDISLOCK_CONNECTION_LOST ||
 	               status == REDISLOCK_TIMEOUT || status == REDISLOCK_READ_ONLY;
 	bool final = !refused || (!was_up && !engine->reached);
-	struct rlk_job *job = engine->ready_first;
-	engine->ready_first = engine->ready_last = NULL;
-	while (job != NULL) {
-		struct rlk_job *next = job->next_ready;
-		bool once = job->machine.wait == 0 && job->machine.phase == RLK_TRYING;
-		job->in_ready = false;
-		rlk_job_text(job, (struct rlk_slice) { text, strlen(text) });
-		rlk_machine_trouble(&job->machine, status, final || (once && !was_up), now);
-		rlk_job_settle(engine, job, now);
-		job = next;
+	/* Some are ready again as soon as they know: each is told once. */
+	struct rlk_job *told = NULL, **end = &told, *job;
+	while ((job = rlk_job_next_ready(engine)) != NULL) {
+		*end = job;
+		end = &job->next_ready;
+	}
+	*end = NULL;
+	for (; told != NULL; told = job) {
+		bool once = told->machine.wait == 0 && told->machine.phase == RLK_TRYING;
+		job = told->next_ready;
+		rlk_job_text(told, (struct rlk_slice) { text, strlen(text) });
+		rlk_machine_trouble(&told->machine, status, final || (once && !was_up), now);
+		rlk_job_settle(engine, told, now);
 	}
 	rlk_call_trouble(engine, status, text, final || !was_up);
 }

@@ -86,7 +86,8 @@ struct rlk_place {
 struct rlk_job {
 	struct rlk_machine machine;
 	struct rlk_timer timer;
-	bool in_ready, in_tokens, listens, in_background, over; /* as the engine has counted it */
+	bool in_tokens, listens, in_background, over; /* as the engine has counted it */
+	struct rlk_ready *ready;                      /* the list that it is in; NULL for none */
 	struct rlk_place *place;
 	struct rlk_job *next_in_place, *previous_in_place;
 	struct rlk_job *next_ready;
@@ -94,6 +95,11 @@ struct rlk_job {
 	uint32_t flying; /* flights that name it */
 	char *text;      /* of its last failure; NULL: none, or no memory for one */
 	void *waiter;    /* the driver's */
+};
+
+/* Jobs that have something to send, in the order in which they came. */
+struct rlk_ready {
+	struct rlk_job *first, *last;
 };
 
 enum { RLK_ASK_AGAIN = INT32_MAX };
@@ -154,7 +160,7 @@ struct rlk_engine {
 
 	struct rlk_timers timers;
 	struct rlk_table tokens, places;
-	struct rlk_job *ready_first, *ready_last;
+	struct rlk_ready under_way, begun; /* what goes on has precedence over what is new */
 	struct rlk_call *calls;
 	size_t calls_wanted; /* how many are to be sent, now or later */
 	size_t background;   /* leases to be kept, and orphans */
@@ -206,7 +212,7 @@ void rlk_job_text(struct rlk_job *job, struct rlk_slice text);
 
 /* Takes the first job that is ready, or NULL. */
 struct rlk_job *rlk_job_next_ready(struct rlk_engine *engine);
-void rlk_job_is_ready(struct rlk_engine *engine, struct rlk_job *job);
+bool rlk_jobs_ready(const struct rlk_engine *engine);
 
 /* ---- calls.c ---- */
 

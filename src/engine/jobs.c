@@ -60,6 +60,23 @@ void rlk_places_clear(struct rlk_engine *engine)
 
 /* ---- jobs ---- */
 
+static void join_place(struct rlk_job *job)
+{
+	struct rlk_place *place = job->place;
+	job->next_in_place = NULL;
+	job->previous_in_place = place->last_job;
+	*(place->last_job != NULL ? &place->last_job->next_in_place : &place->jobs) = job;
+	place->last_job = job;
+}
+
+static void leave_place(struct rlk_job *job)
+{
+	struct rlk_place *place = job->place;
+	*(job->previous_in_place != NULL ? &job->previous_in_place->next_in_place : &place->jobs) = job->next_in_place;
+	*(job->next_in_place != NULL ? &job->next_in_place->previous_in_place : &place->last_job) =
+	        job->previous_in_place;
+}
+
 int32_t rlk_job_init(struct rlk_engine *engine, struct rlk_job *job, enum rlk_kind kind, struct rlk_slice name)
 {
 	if (!rlk_timers_reserve(&engine->timers)) {
@@ -70,27 +87,25 @@ int32_t rlk_job_init(struct rlk_engine *engine, struct rlk_job *job, enum rlk_ki
 		rlk_timers_unreserve(&engine->timers);
 		return REDISLOCK_NO_MEMORY;
 	}
-	*job = (struct rlk_job) {
-		.timer.job = job, .timer.at = RLK_NEVER, .place = place, .previous_in_place = place->last_job
-	};
-	*(place->last_job != NULL ? &place->last_job->next_in_place : &place->jobs) = job;
-	place->last_job = job;
+	*job = (struct rlk_job) { .timer.job = job, .timer.at = RLK_NEVER, .place = place };
+	join_place(job);
 	rlk_machine_init(&job->machine, &place->room, kind);
 	return REDISLOCK_OK;
 }
 
-static void leave_ready(struct rlk_engine *engine, struct rlk_job *job)
+static void leave_ready(struct rlk_job *job)
 {
-	struct rlk_job **at = &engine->ready_first, *before = NULL;
+	struct rlk_ready *list = job->ready;
+	struct rlk_job **at = &list->first, *before = NULL;
 	while (*at != job) {
 		before = *at;
 		at = &(*at)->next_ready;
 	}
 	*at = job->next_ready;
-	if (engine->ready_last == job) {
-		engine->ready_last = before;
+	if (list->last == job) {
+		list->last = before;
 	}
-	job->in_ready = false;
+	job->ready = NULL;
 }
 
 void rlk_job_clear(struct rlk_engine *engine, struct rlk_job *job)
@@ -98,18 +113,15 @@ void rlk_job_clear(struct rlk_engine *engine, struct rlk_job *job)
 	int64_t now = rlk_now();
 	rlk_machine_abandon(&job->machine);
 	rlk_job_settle(engine, job, now);
-	if (job->in_ready) {
-		leave_ready(engine, job);
+	if (job->ready != NULL) {
+		leave_ready(job);
 	}
 	if (job->flying > 0) {
 		rlk_line_forget(&engine->commands, job);
 	}
 	rlk_timers_set(&engine->timers, &job->timer, RLK_NEVER);
 	rlk_timers_unreserve(&engine->timers);
-	*(job->previous_in_place != NULL ? &job->previous_in_place->next_in_place : &job->place->jobs) =
-	        job->next_in_place;
-	*(job->next_in_place != NULL ? &job->next_in_place->previous_in_place : &job->place->last_job) =
-	        job->previous_in_place;
+	leave_place(job);
 	place_drop_if_unused(engine, job->place);
 	free(job->text);
 }
@@ -140,6 +152,9 @@ void rlk_job_acquire(struct rlk_engine *engine, struct rlk_job *job, struct rlk_
 		status = REDISLOCK_IN_USE;
 	}
 	rlk_random_bytes(&engine->random, &jitter, sizeof jitter);
+	/* Those of a place stand in the order in which they asked. */
+	leave_place(job);
+	join_place(job);
 	if (job->in_tokens && !rlk_machine_held(machine, now)) {
 		rlk_table_remove(&engine->tokens, &job->token_node);
 		job->in_tokens = false;
@@ -162,28 +177,37 @@ void rlk_job_acquire(struct rlk_engine *engine, struct rlk_job *job, struct rlk_
 
 /* ---- taking note ---- */
 
+bool rlk_jobs_ready(const struct rlk_engine *engine)
+{
+	return engine->under_way.first != NULL || engine->begun.first != NULL;
+}
+
 struct rlk_job *rlk_job_next_ready(struct rlk_engine *engine)
 {
-	struct rlk_job *job = engine->ready_first;
+	struct rlk_ready *list = engine->under_way.first != NULL ? &engine->under_way : &engine->begun;
+	struct rlk_job *job = list->first;
 	if (job != NULL) {
-		engine->ready_first = job->next_ready;
-		if (engine->ready_first == NULL) {
-			engine->ready_last = NULL;
+		list->first = job->next_ready;
+		if (list->first == NULL) {
+			list->last = NULL;
 		}
-		job->in_ready = false;
+		job->ready = NULL;
 	}
 	return job;
 }
 
-void rlk_job_is_ready(struct rlk_engine *engine, struct rlk_job *job)
+/* A first try comes after all that goes on: so it doesn't pass those of its own client that are about to queue. */
+static void join_ready(struct rlk_engine *engine, struct rlk_job *job)
 {
-	if (job->in_ready) {
+	bool is_new = job->machine.phase == RLK_TRYING && !job->machine.answered;
+	struct rlk_ready *list = is_new ? &engine->begun : &engine->under_way;
+	if (job->ready != NULL) {
 		return;
 	}
-	job->in_ready = true;
+	job->ready = list;
 	job->next_ready = NULL;
-	*(engine->ready_last != NULL ? &engine->ready_last->next_ready : &engine->ready_first) = job;
-	engine->ready_last = job;
+	*(list->last != NULL ? &list->last->next_ready : &list->first) = job;
+	list->last = job;
 }
 
 static void set_timer(struct rlk_engine *engine, struct rlk_job *job, int64_t now)
@@ -224,7 +248,7 @@ void rlk_job_settle(struct rlk_engine *engine, struct rlk_job *job, int64_t now)
 	}
 	count(&engine->background, &job->in_background, rlk_machine_in_background(machine));
 	if (rlk_machine_ready(machine, now)) {
-		rlk_job_is_ready(engine, job);
+		join_ready(engine, job);
 	}
 	set_timer(engine, job, now);
 	struct rlk_machine *foremost = rlk_room_foremost(room);
