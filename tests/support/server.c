@@ -87,7 +87,8 @@ static void show_log(const struct test_server *server)
 	fclose(log);
 }
 
-/* Whether the server answers, and is the very process that was started. A process that has ended is reaped. */
+/* Whether the server answers, is the very process that was started, and has its data: it answers INFO while it loads
+ * them, but not much else. A process that has ended is reaped. */
 static bool is_up(struct test_server *server)
 {
 	char info[8192], expected[48];
@@ -102,7 +103,10 @@ static bool is_up(struct test_server *server)
 	if (!test_command(server, info, sizeof(info), "INFO", "server", NULL))
 		return false;
 	snprintf(expected, sizeof(expected), "process_id:%ld\r\n", (long)server->pid);
-	return strstr(info, expected) != NULL;
+	if (strstr(info, expected) == NULL)
+		return false;
+	return test_command(server, info, sizeof(info), "INFO", "persistence", NULL) &&
+	       strstr(info, "\nloading:0\r\n") != NULL;
 }
 
 static bool comes_up(struct test_server *server)
