@@ -138,6 +138,7 @@ enum rlk_phase {
 struct rlk_pace {
 	int64_t round_trip; /* ms, the longest of late */
 	int32_t missed;     /* hand-offs missed in a row */
+	uint32_t phase;     /* of its renewals */
 	int64_t missed_at;
 };
 

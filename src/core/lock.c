@@ -111,9 +111,15 @@ static int64_t acknowledge_at(int64_t now, int64_t valid_until)
 	return now + (valid_until - now) / ACKNOWLEDGE_PART;
 }
 
+/* After a third of the TTL at the latest; up to that much earlier, so that all leases of a client with that TTL come
+ * due in the same moment and leave in one write (protocol 9). Clients differ in the phase. */
 static int64_t renew_at(const struct rlk_machine *machine, int64_t sent_at)
 {
-	return machine->renew && machine->lease > 0 ? sent_at + machine->lease / RENEW_PART : RLK_NEVER;
+	int64_t part = machine->lease / RENEW_PART;
+	if (!machine->renew || machine->lease < 0) {
+		return RLK_NEVER;
+	}
+	return part > 0 ? sent_at + part - (sent_at + machine->room->pace->phase) % part : sent_at;
 }
 
 /* ---- what callers ask for ---- */

@@ -31,6 +31,8 @@ int32_t rlk_engine_init(struct rlk_engine *engine, const char *url, struct rlk_w
 		rlk_engine_clear(engine);
 		return status;
 	}
+	rlk_random_bytes(&engine->random, &engine->pace.phase, sizeof engine->pace.phase);
+	engine->pace.phase >>= 1;
 	memcpy(engine->inbox, RLK_INBOX_PREFIX, sizeof RLK_INBOX_PREFIX - 1);
 	memcpy(engine->inbox + sizeof RLK_INBOX_PREFIX - 1, engine->client, sizeof engine->client);
 	return REDISLOCK_OK;

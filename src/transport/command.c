@@ -10,6 +10,7 @@
 /* What a word's header and end can take: $, 20 digits, twice CR and LF. */
 #define WORD_OVERHEAD 25
 #define FIRST_CAPACITY 4096
+#define KEPT_CAPACITY 65536
 
 bool rlk_output_reserve(struct rlk_output *output, size_t size)
 {
@@ -83,6 +84,16 @@ bool rlk_output_append(struct rlk_output *output, const struct rlk_slice *words,
 	}
 	output->end = (size_t)(at - output->data);
 	return true;
+}
+
+void rlk_output_empty(struct rlk_output *output)
+{
+	if (output->capacity > KEPT_CAPACITY) {
+		free(output->data);
+		output->data = NULL;
+		output->capacity = 0;
+	}
+	output->start = output->end = 0;
 }
 
 void rlk_output_wipe(struct rlk_output *output)

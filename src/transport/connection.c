@@ -175,7 +175,7 @@ static void push(struct rlk_connection *connection)
 	if (sent >= 0) {
 		output->start += (size_t)sent;
 		if (output->start == output->end) {
-			output->start = output->end = 0;
+			rlk_output_empty(output);
 		}
 		return;
 	}

@@ -99,6 +99,9 @@ bool rlk_output_reserve(struct rlk_output *output, size_t size);
 /* Appends a command. False if out of memory, nothing appended. */
 bool rlk_output_append(struct rlk_output *output, const struct rlk_slice *words, size_t count);
 
+/* All has been sent: keeps no more memory than what is usual takes. */
+void rlk_output_empty(struct rlk_output *output);
+
 /* Forgets everything without a trace. */
 void rlk_output_wipe(struct rlk_output *output);
 
