@@ -13,6 +13,9 @@
 #define LONGEST_MS ((INT64_C(1) << 53) - 1)
 #define DEFAULT_URL "redis://127.0.0.1:6379/0"
 
+/* What the library takes, by its header. */
+enum { LONGEST_NAME = 32768, LONGEST_OWNER = 255, LONGEST_TOKEN = 128, LONGEST_PATTERN = 4096 };
+
 enum {
 	OPTION_URL = 256,
 	OPTION_JSON,
@@ -105,6 +108,34 @@ static enum on_lost on_lost(const struct command *command, const char *option, c
 	usage_error(command->name, "--%s: '%s' is none of term, kill and ignore", option, text);
 }
 
+static const char *owner(const struct command *command, const char *text)
+{
+	if (strlen(text) > LONGEST_OWNER) {
+		usage_error(command->name, "--owner: more than %d bytes", LONGEST_OWNER);
+	}
+	for (const char *next = text; *next != '\0'; next++) {
+		if ((unsigned char)*next < 0x20 || *next == 0x7F) {
+			usage_error(command->name, "--owner: '%s' has a control character", text);
+		}
+	}
+	return text;
+}
+
+static const char *token(const struct command *command, const char *text)
+{
+	size_t length = strlen(text);
+
+	if (length < 1 || length > LONGEST_TOKEN) {
+		usage_error(command->name, "--token: it has %zu bytes, and not 1 to %d", length, LONGEST_TOKEN);
+	}
+	for (const char *next = text; *next != '\0'; next++) {
+		if (*next < '!' || *next > '~') {
+			usage_error(command->name, "--token: '%s' has a space, control or non-ASCII character", text);
+		}
+	}
+	return text;
+}
+
 static void take(const struct command *command, int number, const char *text, struct options *options)
 {
 	switch (number) {
@@ -139,10 +170,7 @@ static void take(const struct command *command, int number, const char *text, st
 		options->grace_ms = duration(command, "signal-grace", text, "forever", 0, LONGEST_MS);
 		break;
 	case OPTION_OWNER:
-		if (strlen(text) > 255) {
-			usage_error(command->name, "--owner: more than 255 bytes");
-		}
-		options->owner = text;
+		options->owner = owner(command, text);
 		break;
 	case OPTION_ON_LOST:
 		options->on_lost = on_lost(command, "on-lost", text);
@@ -151,11 +179,25 @@ static void take(const struct command *command, int number, const char *text, st
 		options->not_acquired = exit_code(command, "conflict-exit-code", text);
 		break;
 	case OPTION_TOKEN:
-		if (text[0] == '\0') {
-			usage_error(command->name, "--token: it is empty");
-		}
-		options->token = text;
+		options->token = token(command, text);
 		break;
+	}
+}
+
+static void check_name(const struct command *command, const char *name)
+{
+	static const char *const reserved[] = { "rlock-queue:", "rlock-state:" };
+
+	if (name[0] == '\0') {
+		usage_error(command->name, "NAME is empty");
+	}
+	if (strlen(name) > LONGEST_NAME) {
+		usage_error(command->name, "NAME is longer than %d bytes", LONGEST_NAME);
+	}
+	for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++) {
+		if (strncmp(name, reserved[i], strlen(reserved[i])) == 0) {
+			usage_error(command->name, "NAME begins with %s, as only redislock's own keys do", reserved[i]);
+		}
 	}
 }
 
@@ -173,11 +215,10 @@ static void check_operands(const struct command *command, struct options *option
 	if (command->most >= 0 && options->operand_count > command->most) {
 		usage_error(command->name, "'%s' is one argument too many", options->operands[command->most]);
 	}
-	if (command->least > 0 && options->operands[0][0] == '\0') {
-		usage_error(command->name, "NAME is empty");
-	}
-	if (command->least > 0 && strlen(options->operands[0]) > 32768) {
-		usage_error(command->name, "NAME is longer than 32768 bytes");
+	if (command->least > 0) {
+		check_name(command, options->operands[0]);
+	} else if (options->operand_count > 0 && strlen(options->operands[0]) > LONGEST_PATTERN) {
+		usage_error(command->name, "PATTERN is longer than %d bytes", LONGEST_PATTERN);
 	}
 }
 
