@@ -4,7 +4,6 @@
 #define _GNU_SOURCE 1
 #include "cli.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -20,10 +19,7 @@ int break_command(const struct options *options)
 	int32_t status = redislock_client_break(client, name, strlen(name), token, token != NULL ? strlen(token) : 0);
 	if (status == REDISLOCK_NOT_LOCKED) {
 		if (!options->quiet) {
-			char *shown = visible_text(name, strlen(name));
-			complain("'%s' is not locked%s", shown != NULL ? shown : "",
-			         token != NULL ? " by that token" : "");
-			free(shown);
+			complain("'%s' is not locked%s", name, token != NULL ? " by that token" : "");
 		}
 		exit_status = EXIT_FREE;
 	} else if (status != REDISLOCK_OK) {

@@ -76,8 +76,12 @@ void help_print_command(FILE *out, const struct command *command);
 /* duration.c: NULL, or what is wrong with the text. word stands for -1, and may be NULL. */
 const char *duration_parse(const char *text, const char *word, int64_t *duration_ms);
 
-/* messages.c */
+/* messages.c: a line on standard error. complain() makes it visible text, the other one is given such text. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void complain_visibly(const char *text);
+
+/* Writes out standard output; the exit status, which then may be another one. */
+int finish_output(int exit_status);
 
 /* Says what failed and returns the exit status. lock is NULL where the client failed. */
 int report_failure(const char *what, int32_t status, redislock_client *client, redislock_lock *lock);

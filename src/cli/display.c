@@ -27,6 +27,11 @@ struct display {
 	char *said; /* the last line of --verbose, without its times */
 };
 
+static void print_name(FILE *out, const struct run *run)
+{
+	print_visible(out, run->options->operands[0], strlen(run->options->operands[0]));
+}
+
 static void print_place(FILE *out, const struct run *run, const redislock_info *info)
 {
 	int64_t before = redislock_lock_place(run->lock), waiters = redislock_info_waiters(info);
@@ -52,6 +57,13 @@ static void print_times(FILE *out, const struct display *display, const redisloc
 	print_duration(out, monotonic_ms() - display->start);
 }
 
+/* Whoever has the terminal meanwhile, as a shell after bg, is not to be disturbed. */
+static bool is_in_background(void)
+{
+	pid_t foreground = tcgetpgrp(STDERR_FILENO);
+	return foreground >= 0 && foreground != getpgrp();
+}
+
 /* The terminal itself cuts a line that is too long, with automatic wrapping turned off: it knows how wide things are.
  */
 static void draw(struct display *display, const redislock_info *info)
@@ -64,7 +76,9 @@ static void draw(struct display *display, const redislock_info *info)
 		return;
 	}
 	fputs("\r\033[K\033[?7l", out);
-	fprintf(out, "redis-lock: '%s' is held by ", display->run->name);
+	fputs("redis-lock: '", out);
+	print_name(out, display->run);
+	fputs("' is held by ", out);
 	print_holder(out, info);
 	print_place(out, display->run, info);
 	print_times(out, display, info);
@@ -84,7 +98,9 @@ static void say(struct display *display, const redislock_info *info)
 	if (out == NULL) {
 		return;
 	}
-	fprintf(out, "waiting for '%s', held by ", display->run->name);
+	fputs("waiting for '", out);
+	print_name(out, display->run);
+	fputs("', held by ", out);
 	print_holder(out, info);
 	print_place(out, display->run, info);
 	if (fclose(out) != 0) {
@@ -92,7 +108,7 @@ static void say(struct display *display, const redislock_info *info)
 		return;
 	}
 	if (display->said == NULL || strcmp(display->said, line) != 0) {
-		complain("%s", line);
+		complain_visibly(line);
 	}
 	free(display->said);
 	display->said = line;
@@ -109,9 +125,9 @@ static void refresh(struct display *display)
 	}
 	pthread_mutex_lock(&display->mutex);
 	if (!display->stop && redislock_info_locked(info)) {
-		if (display->live) {
+		if (display->live && !is_in_background()) {
 			draw(display, info);
-		} else {
+		} else if (!display->live) {
 			say(display, info);
 		}
 	}
@@ -197,7 +213,7 @@ void display_stop(struct display *display)
 	pthread_cond_signal(&display->changed);
 	pthread_mutex_unlock(&display->mutex);
 	pthread_join(display->thread, NULL);
-	if (display->drawn && write(STDERR_FILENO, "\r\033[K", 4) < 0) {
+	if (display->drawn && !is_in_background() && write(STDERR_FILENO, "\r\033[K", 4) < 0) {
 		/* The terminal is gone, and the line with it. */
 	}
 	pthread_cond_destroy(&display->changed);

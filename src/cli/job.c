@@ -38,7 +38,7 @@ static void lose(struct job *job)
 		                               [ON_LOST_IGNORE] = "the command goes on without it" };
 
 	job->lost = true;
-	complain("the lock '%s' was lost; %s", job->run->name, actions[options->on_lost]);
+	complain("the lock '%s' was lost; %s", options->operands[0], actions[options->on_lost]);
 	switch (options->on_lost) {
 	case ON_LOST_TERM:
 		kill(-job->pid, SIGTERM);

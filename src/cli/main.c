@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * redis-lock: locks in Redis for programs and scripts. */
+#define _GNU_SOURCE 1
 #include "cli.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 static int print_version(void)
 {
@@ -60,12 +63,21 @@ static int dispatch(int count, char **arguments)
 	return is_version ? print_version() : command->run(&options);
 }
 
+/* What the caller closed must not become a connection that messages are written to. The command finds it closed. */
+static void fill_missing_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0) {
+		close(fd);
+	}
+}
+
 int main(int count, char **arguments)
 {
-	int status = dispatch(count - 1, arguments + 1);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		complain("standard output can't be written");
-		return status == 0 ? EXIT_INTERNAL : status;
-	}
-	return status;
+	fill_missing_descriptors();
+	return finish_output(dispatch(count - 1, arguments + 1));
 }

@@ -9,25 +9,46 @@
 #include <unistd.h>
 
 /* In one write, so that the lines of several processes don't mix. */
-void complain(const char *format, ...)
+void complain_visibly(const char *text)
 {
 	char *line = NULL;
 	size_t length;
-	va_list arguments;
 	FILE *out = open_memstream(&line, &length);
 
 	if (out == NULL) {
 		return;
 	}
-	fputs("redis-lock: ", out);
-	va_start(arguments, format);
-	vfprintf(out, format, arguments);
-	va_end(arguments);
-	fputc('\n', out);
+	fprintf(out, "redis-lock: %s\n", text);
 	if (fclose(out) == 0 && write(STDERR_FILENO, line, length) < 0) {
 		/* There is nobody left to tell. */
 	}
 	free(line);
+}
+
+void complain(const char *format, ...)
+{
+	char *text = NULL, *visible;
+	va_list arguments;
+
+	va_start(arguments, format);
+	int length = vasprintf(&text, format, arguments);
+	va_end(arguments);
+	if (length < 0) {
+		return;
+	}
+	visible = visible_text(text, (size_t)length);
+	complain_visibly(visible != NULL ? visible : "out of memory");
+	free(visible);
+	free(text);
+}
+
+int finish_output(int exit_status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout)) {
+		return exit_status;
+	}
+	complain("standard output can't be written");
+	return exit_status == 0 ? EXIT_INTERNAL : exit_status;
 }
 
 static int exit_status(int32_t status)
@@ -39,6 +60,7 @@ static int exit_status(int32_t status)
 	case REDISLOCK_CONNECTION_REFUSED:
 	case REDISLOCK_CONNECTION_LOST:
 	case REDISLOCK_PROTOCOL:
+	case REDISLOCK_SERVER:
 	case REDISLOCK_READ_ONLY:
 	case REDISLOCK_NOT_ENOUGH_REPLICAS:
 		return EXIT_UNAVAILABLE;

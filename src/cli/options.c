@@ -246,7 +246,7 @@ void options_parse(const struct command *command, int count, char **arguments, s
 		switch (number) {
 		case 'h':
 			help_print_command(stdout, command);
-			exit(fflush(stdout) == 0 ? 0 : EXIT_INTERNAL);
+			exit(finish_output(0));
 		case ':':
 			usage_error(command->name, "%s needs a value", arguments[optind - 1]);
 		case '?':

@@ -78,7 +78,8 @@ static int32_t acquire(const struct run *run)
 static int not_acquired(const struct run *run)
 {
 	if (!run->options->quiet) {
-		complain("'%s' was not acquired %s", run->name, run->options->wait_ms == 0 ? "at once" : "in time");
+		complain("'%s' was not acquired %s", run->options->operands[0],
+		         run->options->wait_ms == 0 ? "at once" : "in time");
 	}
 	return run->options->not_acquired;
 }
@@ -101,7 +102,7 @@ static int release(const struct run *run, int exit_status)
 
 	if (status == REDISLOCK_OK) {
 		if (run->options->verbose) {
-			complain("released '%s'", run->name);
+			complain("released '%s'", run->options->operands[0]);
 		}
 		return exit_status;
 	}
@@ -134,7 +135,7 @@ static int hold(struct run *run, int64_t waited_ms)
 		return left_by_signal(run, signal);
 	}
 	if (run->options->verbose) {
-		complain("got '%s' after %" PRId64 " ms, fence %" PRIu64, run->name, waited_ms,
+		complain("got '%s' after %" PRId64 " ms, fence %" PRIu64, run->options->operands[0], waited_ms,
 		         redislock_lock_fence(run->lock));
 	}
 	exit_status = release(run, job_run(run, signals));
@@ -193,14 +194,7 @@ int run_command(const struct options *options)
 	if (exit_status != 0) {
 		return exit_status;
 	}
-	run.name = visible_text(options->operands[0], strlen(options->operands[0]));
-	if (run.name != NULL) {
-		exit_status = with_lock(&run);
-	} else {
-		complain("out of memory");
-		exit_status = EXIT_INTERNAL;
-	}
-	free(run.name);
+	exit_status = with_lock(&run);
 	redislock_client_free(run.client);
 	if (run.interrupt != INTERRUPT_NONE) {
 		signals_die_of_interrupt(run.interrupt == INTERRUPT_GROUP);

@@ -16,7 +16,6 @@ struct run {
 	const struct options *options;
 	redislock_client *client;
 	redislock_lock *lock;
-	char *name; /* as people see it */
 	enum interrupt interrupt;
 };
 

@@ -3,7 +3,6 @@
  * redis-lock wait: looks again and again until a name is free, and takes nobody's place in the queue. */
 #include "cli.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { FIRST_PAUSE_MS = 20, LONGEST_PAUSE_MS = 1000 };
@@ -21,12 +20,9 @@ static int64_t at_most(int64_t value, int64_t limit)
 
 static int not_free(const struct options *options)
 {
-	char *name = visible_text(options->operands[0], strlen(options->operands[0]));
-
 	if (!options->quiet) {
-		complain("'%s' was not free in time", name != NULL ? name : "");
+		complain("'%s' was not free in time", options->operands[0]);
 	}
-	free(name);
 	return EXIT_NOT_ACQUIRED;
 }
 
