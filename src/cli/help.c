@@ -58,7 +58,7 @@ static const char run_help[] =
         "that\n"
         "redis-lock gets are passed on to that group. Stopped by Ctrl-Z the lock is not renewed: continued after its "
         "TTL,\n"
-        "it is lost. A command that outlives a killed redis-lock is ended as --on-lost says.\n"
+        "it is lost. If redis-lock is killed, the group is ended as --on-lost says.\n"
         "\n"
         "Exit status: that of COMMAND, or 128 + N when signal N ended it or the wait; else\n"
         "  64 wrong usage              75 not acquired in time      126 COMMAND can't be executed\n"

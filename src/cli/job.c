@@ -12,16 +12,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { GROUP_POLL_MS = 20, LONGEST_POLL_MS = 3600000 };
+enum { GROUP_POLL_MS = 20, LONGEST_POLL_MS = 3600000, TELL_MS = 200 };
 
 struct job {
-	const struct run *run;
+	struct run *run;
 	struct terminal terminal;
-	pid_t pid; /* also its process group */
-	bool interrupted_by_keyboard, interrupted_by_others;
+	struct guard guard;
+	pid_t pid;        /* also its process group */
+	bool interrupted; /* by Ctrl-C, as the command was by us */
 	bool ended;
 	int wait_status;
-	bool lost, killed;
+	bool lost, killed, hung_up;
 	int64_t kill_at;
 };
 
@@ -30,15 +31,26 @@ static bool is_ending(const struct job *job)
 	return job->lost && job->run->options->on_lost != ON_LOST_IGNORE;
 }
 
-static void lose(struct job *job)
+/* Who doesn't read our messages must not keep the command alive. */
+static void tell_loss(const struct job *job)
 {
-	const struct options *options = job->run->options;
 	static const char *const actions[] = { [ON_LOST_TERM] = "ending the command",
 		                               [ON_LOST_KILL] = "killing the command",
 		                               [ON_LOST_IGNORE] = "the command goes on without it" };
+	struct pollfd messages = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	if (poll(&messages, 1, TELL_MS) == 1) {
+		complain("the lock '%s' was lost; %s", job->run->options->operands[0],
+		         actions[job->run->options->on_lost]);
+	}
+	job->run->lost_is_told = true;
+}
+
+static void lose(struct job *job)
+{
+	const struct options *options = job->run->options;
 
 	job->lost = true;
-	complain("the lock '%s' was lost; %s", options->operands[0], actions[options->on_lost]);
 	switch (options->on_lost) {
 	case ON_LOST_TERM:
 		kill(-job->pid, SIGTERM);
@@ -52,6 +64,7 @@ static void lose(struct job *job)
 	case ON_LOST_IGNORE:
 		break;
 	}
+	tell_loss(job);
 }
 
 static void check_lock(struct job *job)
@@ -68,10 +81,22 @@ static void resume(struct job *job)
 	if (is_ending(job)) {
 		return;
 	}
+	terminal_look(&job->terminal);
 	if (job->terminal.wanted && terminal_is_ours(&job->terminal)) {
-		terminal_give(&job->terminal, job->pid);
+		terminal_give(&job->terminal);
 	}
 	kill(-job->pid, SIGCONT);
+}
+
+/* It wants a terminal that it can't get: nobody is there to put it into the foreground. The kernel hangs up on such a
+ * process group when it becomes one. */
+static void hang_up(struct job *job)
+{
+	if (!job->hung_up) {
+		job->hung_up = true;
+		kill(-job->pid, SIGHUP);
+		kill(-job->pid, SIGCONT);
+	}
 }
 
 static void command_stopped(struct job *job, int number)
@@ -79,7 +104,7 @@ static void command_stopped(struct job *job, int number)
 	bool for_terminal = number == SIGTTIN || number == SIGTTOU;
 
 	if (for_terminal && terminal_is_ours(&job->terminal)) {
-		terminal_give(&job->terminal, job->pid);
+		terminal_give(&job->terminal);
 		kill(-job->pid, SIGCONT);
 		return;
 	}
@@ -95,20 +120,28 @@ static void command_stopped(struct job *job, int number)
 	/* With the terminal the command alone got what the terminal would have sent to us all. */
 	bool whole_group = job->terminal.given;
 	terminal_take_back(&job->terminal);
-	signals_receive(number, whole_group);
-	resume(job);
+	if (signals_stop(number, whole_group) || !for_terminal) {
+		resume(job);
+	} else {
+		hang_up(job);
+	}
 }
 
-static void look_at_command(struct job *job)
+/* As the first process of a container redis-lock is the parent of all that the command left behind, too. */
+static void look_at_children(struct job *job)
 {
+	pid_t pid;
 	int status;
 
-	while (!job->ended && waitpid(job->pid, &status, WNOHANG | WUNTRACED) == job->pid) {
-		if (WIFSTOPPED(status)) {
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
+		if (pid == job->guard.pid && !WIFSTOPPED(status)) {
+			job->guard.pid = 0; /* somebody killed it */
+		} else if (pid == job->pid && WIFSTOPPED(status)) {
 			command_stopped(job, WSTOPSIG(status));
-		} else {
+		} else if (pid == job->pid && !job->ended) {
 			job->ended = true;
 			job->wait_status = status;
+			job->run->untold = guard_end(&job->guard);
 		}
 	}
 }
@@ -118,27 +151,20 @@ static void pass_on(struct job *job, const struct signalfd_siginfo *info)
 	int number = (int)info->ssi_signo;
 
 	if (number == SIGCHLD) {
-		return; /* look_at_command() is called in any case */
+		look_at_children(job);
+		return;
 	}
 	if (number == SIGCONT) {
 		resume(job);
 		return;
 	}
-	if (number == SIGINT) {
-		bool from_keyboard = info->ssi_code == SI_KERNEL;
-		job->interrupted_by_keyboard |= from_keyboard;
-		job->interrupted_by_others |= !from_keyboard;
+	if (number == SIGPIPE && info->ssi_pid == (uint32_t)getpid()) {
+		return; /* nobody reads our messages */
+	}
+	if (number == SIGINT && info->ssi_code == SI_KERNEL) {
+		job->interrupted = true;
 	}
 	kill(-job->pid, number);
-}
-
-static void read_signals(struct job *job, int fd)
-{
-	struct signalfd_siginfo info;
-
-	while (!job->ended && read(fd, &info, sizeof info) == (ssize_t)sizeof info) {
-		pass_on(job, &info);
-	}
 }
 
 static bool group_is_gone(const struct job *job)
@@ -149,6 +175,16 @@ static bool group_is_gone(const struct job *job)
 static bool is_over(const struct job *job)
 {
 	return job->ended && (!is_ending(job) || job->killed || group_is_gone(job));
+}
+
+/* What comes when all is over stays pending, for redis-lock itself. */
+static void read_signals(struct job *job)
+{
+	struct signalfd_siginfo info;
+
+	while (!is_over(job) && read(job->run->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+		pass_on(job, &info);
+	}
 }
 
 static int next_look(const struct job *job)
@@ -166,9 +202,9 @@ static int next_look(const struct job *job)
 	return wait > LONGEST_POLL_MS ? LONGEST_POLL_MS : (int)wait;
 }
 
-static void supervise(struct job *job, int signals)
+static void supervise(struct job *job)
 {
-	struct pollfd fds[2] = { { .fd = signals, .events = POLLIN },
+	struct pollfd fds[2] = { { .fd = job->run->signals, .events = POLLIN },
 		                 { .fd = redislock_client_lost_fd(job->run->client), .events = POLLIN } };
 	uint64_t count;
 
@@ -178,8 +214,8 @@ static void supervise(struct job *job, int signals)
 			fds[1].fd = -1;
 		}
 		check_lock(job);
-		read_signals(job, signals);
-		look_at_command(job);
+		look_at_children(job);
+		read_signals(job);
 		if (is_ending(job) && !job->killed && monotonic_ms() >= job->kill_at) {
 			kill(-job->pid, SIGKILL);
 			job->killed = true;
@@ -190,17 +226,6 @@ static void supervise(struct job *job, int signals)
 	}
 }
 
-static enum interrupt interrupt_of(const struct job *job, bool had_terminal)
-{
-	if (job->lost || !WIFSIGNALED(job->wait_status) || WTERMSIG(job->wait_status) != SIGINT) {
-		return INTERRUPT_NONE;
-	}
-	if (job->interrupted_by_keyboard) {
-		return INTERRUPT_SELF;
-	}
-	return had_terminal && !job->interrupted_by_others ? INTERRUPT_GROUP : INTERRUPT_NONE;
-}
-
 static int exit_status_of(const struct job *job)
 {
 	if (job->lost) {
@@ -209,19 +234,20 @@ static int exit_status_of(const struct job *job)
 	return WIFSIGNALED(job->wait_status) ? EXIT_SIGNAL + WTERMSIG(job->wait_status) : WEXITSTATUS(job->wait_status);
 }
 
-int job_run(struct run *run, int signals)
+int job_run(struct run *run)
 {
 	struct job job = { .run = run };
 
 	terminal_open(&job.terminal);
-	job.pid = job_start(run, &job.terminal);
+	job.pid = job_start(run, &job.terminal, &job.guard);
 	if (job.pid < 0) {
 		complain("can't start a process: %s", strerror(errno));
 		return EXIT_INTERNAL;
 	}
-	supervise(&job, signals);
-	run->interrupt = interrupt_of(&job, job.terminal.given);
+	supervise(&job);
 	terminal_take_back(&job.terminal);
+	run->interrupted = !job.lost && (job.interrupted || (run->untold & KEY_INTERRUPT) != 0) &&
+	                   WIFSIGNALED(job.wait_status) && WTERMSIG(job.wait_status) == SIGINT;
 	if (run->options->verbose) {
 		complain("the command ended with %s %d", WIFSIGNALED(job.wait_status) ? "signal" : "status",
 		         WIFSIGNALED(job.wait_status) ? WTERMSIG(job.wait_status) : WEXITSTATUS(job.wait_status));

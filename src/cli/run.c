@@ -106,7 +106,7 @@ static int release(const struct run *run, int exit_status)
 		}
 		return exit_status;
 	}
-	if (!is_lost || exit_status != EXIT_LOST) {
+	if (!is_lost || !run->lost_is_told) {
 		report_failure(release_failure(run, is_lost), status, NULL, run->lock);
 	}
 	return is_lost ? EXIT_LOST : exit_status;
@@ -114,23 +114,21 @@ static int release(const struct run *run, int exit_status)
 
 static int left_by_signal(struct run *run, struct caught signal)
 {
-	if (signal.number == SIGINT && signal.from_keyboard) {
-		run->interrupt = INTERRUPT_SELF;
-	}
+	run->interrupted = signal.number == SIGINT && signal.from_keyboard;
 	return EXIT_SIGNAL + signal.number;
 }
 
 static int hold(struct run *run, int64_t waited_ms)
 {
-	int signals = signals_descriptor();
+	run->signals = signals_descriptor();
 	struct caught signal = signals_caught();
-	int exit_status;
 
-	if (signals < 0) {
+	if (run->signals < 0) {
 		complain("can't make a descriptor for signals: %s", strerror(errno));
 		return release(run, EXIT_INTERNAL);
 	}
 	if (signal.number != 0) {
+		/* It came together with the lock. */
 		release(run, 0);
 		return left_by_signal(run, signal);
 	}
@@ -138,9 +136,7 @@ static int hold(struct run *run, int64_t waited_ms)
 		complain("got '%s' after %" PRId64 " ms, fence %" PRIu64, run->options->operands[0], waited_ms,
 		         redislock_lock_fence(run->lock));
 	}
-	exit_status = release(run, job_run(run, signals));
-	close(signals);
-	return exit_status;
+	return release(run, job_run(run));
 }
 
 static int wait_and_hold(struct run *run)
@@ -150,8 +146,9 @@ static int wait_and_hold(struct run *run)
 	int32_t status = acquire(run);
 
 	if (status == REDISLOCK_INTERRUPTED) {
-		/* Whether or not the server hears of it: a ticket without a listener is passed over. */
-		redislock_lock_cancel(run->lock);
+		/* From here on the next signal ends us at once. Freeing the lock will leave the queue, if the server
+		 * answers soon: a ticket without a listener is passed over. */
+		signals_inherited();
 		display_stop(display);
 		return left_by_signal(run, signals_caught());
 	}
@@ -186,9 +183,16 @@ static int with_lock(struct run *run)
 	return exit_status;
 }
 
+static bool is_interrupted(const struct run *run)
+{
+	/* Ctrl-C may also have come while the lock was released. That it was lost is more important. */
+	return run->interrupted ||
+	       (run->signals >= 0 && !run->lost_is_told && (signals_keys(run->signals) & KEY_INTERRUPT) != 0);
+}
+
 int run_command(const struct options *options)
 {
-	struct run run = { .options = options };
+	struct run run = { .options = options, .signals = -1 };
 	int exit_status = server_open(options, &run.client);
 
 	if (exit_status != 0) {
@@ -196,8 +200,9 @@ int run_command(const struct options *options)
 	}
 	exit_status = with_lock(&run);
 	redislock_client_free(run.client);
-	if (run.interrupt != INTERRUPT_NONE) {
-		signals_die_of_interrupt(run.interrupt == INTERRUPT_GROUP);
+	signals_tell_group(run.untold);
+	if (is_interrupted(&run)) {
+		signals_die_of_interrupt();
 	}
 	return exit_status;
 }

@@ -45,16 +45,16 @@ void signals_interrupt(redislock_client *client)
 	waiting = client;
 	pthread_sigmask(SIG_SETMASK, NULL, &inherited_mask);
 	sigfillset(&action.sa_mask);
+	for (int i = 0; i < OWN; i++) {
+		struct sigaction different = { .sa_handler = own[i] == SIGPIPE ? SIG_IGN : SIG_DFL };
+		sigaction(own[i], &different, &inherited_own[i]);
+	}
 	for (int i = 0; i < ENDING; i++) {
 		sigaction(ending[i], NULL, &inherited_ending[i]);
 		/* What was ignored, as by nohup, stays so. */
 		if (inherited_ending[i].sa_handler != SIG_IGN) {
 			sigaction(ending[i], &action, NULL);
 		}
-	}
-	for (int i = 0; i < OWN; i++) {
-		struct sigaction different = { .sa_handler = own[i] == SIGPIPE ? SIG_IGN : SIG_DFL };
-		sigaction(own[i], &different, &inherited_own[i]);
 	}
 }
 
@@ -63,9 +63,21 @@ struct caught signals_caught(void)
 	return (struct caught) { caught, caught_from_keyboard != 0 };
 }
 
+/* The handler's own alarm must not be taken for somebody's signal. All are blocked. */
+static void end_alarm(void)
+{
+	struct sigaction ignored = { .sa_handler = SIG_IGN };
+
+	if (caught != 0) {
+		alarm(0);
+		sigaction(SIGALRM, &ignored, NULL);
+	}
+}
+
 int signals_descriptor(void)
 {
-	static const int left_alone[] = { SIGPIPE, SIGURG, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP };
+	/* Faults of our own; whether they are blocked makes no difference to the kernel, but to who debugs them. */
+	static const int left_alone[] = { SIGBUS, SIGFPE, SIGILL, SIGSEGV };
 	sigset_t set;
 
 	sigfillset(&set);
@@ -73,11 +85,17 @@ int signals_descriptor(void)
 		sigdelset(&set, left_alone[i]);
 	}
 	pthread_sigmask(SIG_SETMASK, &set, NULL);
+	end_alarm();
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 void signals_inherited(void)
 {
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	end_alarm();
 	for (int i = 0; i < ENDING; i++) {
 		sigaction(ending[i], &inherited_ending[i], NULL);
 	}
@@ -87,22 +105,57 @@ void signals_inherited(void)
 	pthread_sigmask(SIG_SETMASK, &inherited_mask, NULL);
 }
 
-void signals_receive(int number, bool whole_group)
+unsigned signals_keys(int descriptor)
 {
-	sigset_t set, before;
+	struct signalfd_siginfo info;
+	unsigned keys = 0;
+
+	while (read(descriptor, &info, sizeof info) == (ssize_t)sizeof info) {
+		if (info.ssi_code == SI_KERNEL) {
+			keys |= info.ssi_signo == SIGINT ? KEY_INTERRUPT : info.ssi_signo == SIGQUIT ? KEY_QUIT : 0;
+		}
+	}
+	return keys;
+}
+
+bool signals_stop(int number, bool whole_group)
+{
+	sigset_t set, before, pending;
 
 	sigemptyset(&set);
 	sigaddset(&set, number);
 	pthread_sigmask(SIG_UNBLOCK, &set, &before);
 	kill(whole_group ? 0 : getpid(), number);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	/* A stop signal takes back a pending SIGCONT: this is one that came later. */
+	return sigpending(&pending) == 0 && sigismember(&pending, SIGCONT) == 1;
+}
+
+void signals_tell_group(unsigned keys)
+{
+	static const struct {
+		unsigned key;
+		int number;
+	} sent[] = { { KEY_INTERRUPT, SIGINT }, { KEY_QUIT, SIGQUIT } };
+	struct sigaction ignored = { .sa_handler = SIG_IGN };
+
+	for (size_t i = 0; i < sizeof sent / sizeof sent[0]; i++) {
+		if ((keys & sent[i].key) != 0) {
+			kill(0, sent[i].number);
+			sigaction(sent[i].number, &ignored, NULL); /* takes back our own, which is blocked */
+		}
+	}
 }
 
 /* A shell ends its script or loop only when it sees that the interrupt ended what it waited for. */
-void signals_die_of_interrupt(bool whole_group)
+void signals_die_of_interrupt(void)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
+	sigset_t set;
 
 	sigaction(SIGINT, &action, NULL);
-	signals_receive(SIGINT, whole_group);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	kill(getpid(), SIGINT);
 }

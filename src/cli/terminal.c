@@ -21,7 +21,8 @@ void terminal_open(struct terminal *terminal)
 {
 	terminal->fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	terminal->given = false;
-	terminal->wanted = terminal_is_ours(terminal) && isatty(STDIN_FILENO) && !is_pipe(STDOUT_FILENO);
+	terminal->wanted = terminal_is_ours(terminal) && isatty(STDIN_FILENO) && !is_pipe(STDOUT_FILENO) &&
+	                   !is_pipe(STDERR_FILENO);
 }
 
 bool terminal_is_ours(const struct terminal *terminal)
@@ -29,16 +30,22 @@ bool terminal_is_ours(const struct terminal *terminal)
 	return terminal->fd >= 0 && tcgetpgrp(terminal->fd) == getpgrp();
 }
 
-void terminal_give(struct terminal *terminal, pid_t group)
+void terminal_give(struct terminal *terminal)
 {
-	terminal->given = tcsetpgrp(terminal->fd, group) == 0;
+	terminal->given = tcsetpgrp(terminal->fd, terminal->group) == 0;
 	terminal->wanted = true;
 }
 
+/* The command may have lent it to a process group of its own. But what is a shell's now is left alone. */
 void terminal_take_back(struct terminal *terminal)
 {
-	if (terminal->given) {
+	if (terminal->given || (terminal->fd >= 0 && tcgetpgrp(terminal->fd) == terminal->group)) {
 		tcsetpgrp(terminal->fd, getpgrp());
-		terminal->given = false;
 	}
+	terminal->given = false;
+}
+
+void terminal_look(struct terminal *terminal)
+{
+	terminal->given = terminal->given && tcgetpgrp(terminal->fd) == terminal->group;
 }
