@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: MIT
 """redis-lock run: what happens to the command when the lock is lost."""
 
+import ctypes
 import os
 import signal
 import time
+from subprocess import PIPE
 
 import support
-from support import child_of, equal, eventually, finish, hold, is_alive, run, start, test, true
+from support import child_of, equal, eventually, finish, hold, is_alive, is_free, run, start, test, true
+
+PR_SET_CHILD_SUBREAPER = 36
 
 # A command whose grandchildren are told by a line each; the second one is nobody's to wait for.
 FAMILY = "sleep 1000 & echo $!; (sleep 1000 & echo $!); wait"
 
 
-def start_family(*options, script=FAMILY):
-    process = start("run", "--ttl", "600ms", *options, "foo", "sh", "-c", script)
+def start_family(*options, script=FAMILY, **more):
+    process = start("run", "--ttl", "3s", *options, "foo", "sh", "-c", script, **more)
     family = [int(process.stdout.readline()) for _ in range(2)]
     return process, [child_of(process.pid)] + family
 
@@ -28,7 +32,8 @@ def lose():
 
 @test
 def lost_lock_ends_the_whole_process_group():
-    for by in (lose, lambda: equal(run("break", "foo").returncode, 0), lambda: support.server.call("SET", "foo", "somebody else"),
+    for by in (lose, lambda: equal(run("break", "foo").returncode, 0),
+               lambda: support.server.call("SET", "foo", "somebody else"),
                lambda: support.server.call("FLUSHALL")):
         process, family = start_family()
         by()
@@ -89,14 +94,52 @@ def kill_gives_no_time():
 
 @test
 def ignore_only_tells():
-    script = "echo 1; echo 1; read line; echo $line"
-    process = start("run", "--ttl", "600ms", "--on-lost", "ignore", "foo", "sh", "-c", script, stdin=-1)
-    process.stdout.readline()
+    process = start("run", "--ttl", "3s", "--on-lost", "ignore", "foo", "sh",
+                    "-c", "echo held; read line; echo $line; exit 5", stdin=PIPE)
+    equal(process.stdout.readline(), b"held\n")
     lose()
-    line = process.stderr.readline()
-    true(b"was lost; the command goes on" in line, line)
-    status, out, _ = process.returncode, *process.communicate(b"still here\n", timeout=60)
-    equal((process.returncode, out), (76, b"1\nstill here\n"), status)
+    equal(process.stderr.readline(), b"redis-lock: the lock 'foo' was lost; the command goes on without it\n")
+    equal(finish(process, b"still here\n"), (76, b"still here\n", b""))
+
+
+@test
+def loss_is_acted_on_though_nobody_reads_the_messages():
+    for mode in ("term", "kill"):
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        try:
+            while True:
+                os.write(writer, b"x" * 4096)
+        except BlockingIOError:
+            os.set_blocking(writer, True)
+        process, family = start_family("--on-lost", mode, stderr=writer)
+        os.close(writer)
+        lose()
+        eventually(lambda: gone(family), "they are gone")
+        equal(process.wait(timeout=60), 76)
+        os.close(reader)
+
+
+@test
+def signals_are_passed_on_while_it_ends():
+    script = "trap 'echo tidying' TERM; trap 'echo tidied; exit 0' USR1; echo 1; echo 1; while :; do sleep 0.02; done"
+    process, _ = start_family("--signal-grace", "forever", script=script)
+    lose()
+    equal(process.stdout.readline(), b"tidying\n")
+    process.send_signal(signal.SIGUSR1)
+    equal(finish(process)[:2], (76, b"tidied\n"))
+
+
+@test
+def signals_are_passed_on_to_what_the_command_left_behind():
+    stubborn = "trap \"\" TERM; trap \"exit 0\" USR1; echo $$; while :; do sleep 0.02; done"
+    process, family = start_family("--signal-grace", "forever",
+                                   script="sh -c '%s' & sleep 1000 & echo $!; wait" % stubborn)
+    lose()
+    eventually(lambda: sum(map(is_alive, family)) == 1, "only the stubborn one is left")
+    process.send_signal(signal.SIGUSR1)
+    equal(finish(process)[0], 76)
+    true(gone(family), "it is gone, too")
 
 
 @test
@@ -111,10 +154,10 @@ def stopped_command_is_ended_too():
 
 @test
 def holder_that_stood_still_beyond_its_ttl_has_lost():
-    holder = hold("foo", "--ttl", "300ms")
+    holder = hold("foo", "--ttl", "3s")
     command = child_of(holder.pid)
     os.kill(holder.pid, signal.SIGSTOP)
-    eventually(lambda: support.server.call("EXISTS", "foo") == 0, "the lease has run out")
+    eventually(is_free, "the lease has run out")
     next_one = hold("foo", "--ttl", "30s")
     token = support.server.call("GET", "foo")
     os.kill(holder.pid, signal.SIGCONT)
@@ -123,6 +166,50 @@ def holder_that_stood_still_beyond_its_ttl_has_lost():
     equal(support.server.call("GET", "foo"), token)
     next_one.terminate()
     equal(finish(next_one)[0], 128 + signal.SIGTERM)
+
+
+@test
+def what_the_command_left_behind_is_reaped_where_redis_lock_is_its_parent():
+    # As in a container whose first process redis-lock is.
+    adopt = ctypes.CDLL(None).prctl
+    process, family = start_family("--signal-grace", "forever", preexec_fn=lambda: adopt(PR_SET_CHILD_SUBREAPER, 1))
+    os.kill(family[2], signal.SIGKILL)
+    eventually(lambda: support.state_of(family[2]) == "", "the orphan is reaped")
+    lose()
+    equal(finish(process)[0], 76)
+
+
+@test
+def killed_redis_lock_ends_the_whole_process_group():
+    for mode in ("term", "kill"):
+        process, family = start_family("--on-lost", mode)
+        process.kill()
+        eventually(lambda: gone(family), "they are gone")
+        equal(finish(process)[0], -signal.SIGKILL)
+        eventually(is_free, "the lease has run out")
+
+
+@test
+def killed_redis_lock_gives_the_same_grace():
+    stubborn = "sh -c 'trap \"echo told\" TERM; echo $$; while :; do sleep 0.02; done'"
+    process, family = start_family("--signal-grace", "2s", script=stubborn + " & sleep 1000 & echo $!; wait")
+    began = time.monotonic()
+    process.kill()
+    equal(process.stdout.readline(), b"told\n")
+    eventually(lambda: gone(family), "they are gone")
+    true(time.monotonic() - began >= 2, "they had their time")
+    equal(finish(process)[1], b"")
+
+
+@test
+def killed_redis_lock_leaves_the_command_alone_if_so_wanted():
+    process = start("run", "--ttl", "3s", "--on-lost", "ignore", "foo", "sh",
+                    "-c", "echo held; read line; echo $line", stdin=PIPE)
+    process.stdout.readline()
+    process.kill()
+    process.wait()
+    eventually(is_free, "the lease has run out")
+    equal(finish(process, b"still here\n")[1], b"still here\n")
 
 
 @test
@@ -139,22 +226,22 @@ def server_that_stays_away_loses_the_lock():
 @test
 def lock_lost_as_the_command_ends_is_76():
     # The TTL is too long for redis-lock to have noticed before it wants to release.
-    holder = start("run", "--ttl", "1h", "foo", "sh", "-c", "echo held; read line", stdin=-1)
+    holder = start("run", "--ttl", "1h", "foo", "sh", "-c", "echo held; read line", stdin=PIPE)
     holder.stdout.readline()
     lose()
-    _, err = holder.communicate(b"go\n", timeout=60)
-    equal(holder.returncode, 76)
+    status, _, err = finish(holder, b"go\n")
+    equal(status, 76)
     true(b"lost before the command ended" in err, err)
 
 
 @test
 def unreachable_server_at_the_release_is_told():
-    holder = start("run", "--ttl", "1h", "foo", "sh", "-c", "echo held; read line; exit 3", stdin=-1)
+    holder = start("run", "--ttl", "1h", "foo", "sh", "-c", "echo held; read line; exit 3", stdin=PIPE)
     holder.stdout.readline()
     support.server.stop()
     try:
-        _, err = holder.communicate(b"go\n", timeout=60)
-        equal(holder.returncode, 3)
+        status, _, err = finish(holder, b"go\n")
+        equal(status, 3)
         true(b"was not released" in err, err)
     finally:
         support.server.start()
