@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * redis-lock break and redis-lock ping: one question to the server each. */
-#define _GNU_SOURCE 1
 #include "cli.h"
 
 #include <string.h>

@@ -91,12 +91,12 @@ int server_open(const struct options *options, redislock_client **client);
 
 /* text.c: what people see. visible_text() returns allocated text, or NULL out of memory. */
 size_t utf8_length(const unsigned char *bytes, size_t size); /* of the first character; 0 when it is none */
-void print_visible(FILE *out, const void *bytes, size_t size);
+void print_visible(FILE *out, const void *data, size_t size);
 void print_duration(FILE *out, int64_t duration_ms);
 char *visible_text(const void *bytes, size_t size);
 
 /* json.c */
-void json_member(FILE *out, const char *key, const void *bytes, size_t size);
+void json_member(FILE *out, const char *key, const void *data, size_t size);
 void json_info(FILE *out, const void *name, size_t length, const redislock_info *info);
 
 /* status.c */

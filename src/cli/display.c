@@ -2,7 +2,6 @@
  *
  * Who is waited for: one line that is kept up to date on a terminal, or with --verbose a line for each change. A thread
  * looks at the lock meanwhile; it shares the client's connections, and the wait itself isn't disturbed. */
-#define _GNU_SOURCE 1
 #include "run.h"
 
 #include <inttypes.h>

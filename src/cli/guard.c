@@ -6,7 +6,6 @@
  * hear of these as well, also when the command makes something else of them than to die.
  *
  * And it outlives a redis-lock that is killed. The kernel tells only the command itself; the guard ends the rest. */
-#define _GNU_SOURCE 1
 #include "run.h"
 
 #include <errno.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * Looking after the command: signals, stopping and going on, and what happens when the lock is lost. */
-#define _GNU_SOURCE 1
 #include "run.h"
 
 #include <errno.h>

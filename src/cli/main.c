@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * redis-lock: locks in Redis for programs and scripts. */
-#define _GNU_SOURCE 1
 #include "cli.h"
 
 #include <fcntl.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * What goes to standard error, and which exit status a failure is. */
-#define _GNU_SOURCE 1
 #include "cli.h"
 
 #include <stdarg.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * Time that no wall clock can change; it goes on while the machine is suspended, as a lease does. */
-#define _GNU_SOURCE 1
 #include "cli.h"
 
 #include <errno.h>

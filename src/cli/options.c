@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * The command line. Whatever is wrong with it ends the program before anything was sent to a server. */
-#define _GNU_SOURCE 1
 #include "cli.h"
 
 #include <getopt.h>

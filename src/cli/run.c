@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * redis-lock run: wait for the lock, run the command, release the lock. */
-#define _GNU_SOURCE 1
 #include "run.h"
 
 #include <errno.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * Signals: while waiting they interrupt the wait, while the command runs they are read from a descriptor. */
-#define _GNU_SOURCE 1
 #include "run.h"
 
 #include <errno.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * Starting the command. It begins when all is ready for it: its process group, the guard in there, the terminal. */
-#define _GNU_SOURCE 1
 #include "run.h"
 
 #include <errno.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * The terminal's foreground. SIGTTOU is blocked whenever this is called, so that nothing here can stop us. */
-#define _GNU_SOURCE 1
 #include "run.h"
 
 #include <fcntl.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * Names, labels and tokens may be any bytes; here they become text that can't disturb a terminal or a line. */
-#define _GNU_SOURCE 1
 #include "cli.h"
 
 #include <inttypes.h>
@@ -105,7 +104,7 @@ void print_duration(FILE *out, int64_t duration_ms)
 		fprintf(out, "%" PRId64 " ms", duration_ms);
 	} else if (duration_ms < 120000) {
 		fprintf(out, "%" PRId64 " s", duration_ms / 1000);
-	} else if (duration_ms < 2 * 3600000) {
+	} else if (duration_ms < 7200000) {
 		fprintf(out, "%" PRId64 " min %" PRId64 " s", duration_ms / 60000, duration_ms / 1000 % 60);
 	} else {
 		fprintf(out, "%" PRId64 " h %" PRId64 " min", duration_ms / 3600000, duration_ms / 60000 % 60);
