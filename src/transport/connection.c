@@ -212,7 +212,7 @@ static void greet(struct rlk_connection *connection)
 static void step_greeting(struct rlk_connection *connection)
 {
 	struct rlk_greeting *greeting = &connection->greeting;
-	char text[sizeof connection->text];
+	char text[208]; /* enough for what a greeting says; the connection's has room for it and the name */
 
 	/* First what came, for a server that refuses says so at once and closes. */
 	absorb(connection);
