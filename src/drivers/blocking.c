@@ -14,7 +14,7 @@
 
 /* POLL_MS bounds one poll, so that a deadline beyond it needs to wake nobody. With that many requests under way a
  * thread leaves its own to be sent together with others', as soon as the next answer comes. */
-enum { POLL_MS = 1000, SENT_ALONE = 4 };
+enum { POLL_MS = 1000, SENT_ALONE = 4, COMPANY = 100 };
 
 static void fall_asleep(struct rlk_blocking *driver, struct rlk_waiter *waiter)
 {
@@ -184,6 +184,34 @@ bool rlk_blocking_crank(struct rlk_blocking *driver)
 	return signalled;
 }
 
+/* The same for a thread that is alone and wants nothing but an answer: half the system calls. It can't be woken, but
+ * that takes no longer than RLK_AWAIT_MS. */
+static bool crank_alone(struct rlk_blocking *driver)
+{
+	struct rlk_engine *engine = &driver->base.engine;
+	struct rlk_awaited awaited;
+	driver->cranking = driver->awaiting = true;
+	pthread_mutex_unlock(&driver->base.mutex);
+	bool signalled = rlk_connection_await(engine->commands.connection, &awaited);
+	pthread_mutex_lock(&driver->base.mutex);
+	driver->cranking = driver->awaiting = false;
+	if (atomic_load(&driver->alarms) != driver->alarms_seen) {
+		take_wake_up(driver);
+	}
+	rlk_engine_take(engine, &awaited, rlk_now());
+	return signalled;
+}
+
+static bool crank(struct rlk_blocking *driver)
+{
+	if (driver->company > 0) {
+		driver->company--;
+	} else if (driver->first_asleep == NULL && rlk_engine_awaits_answer(&driver->base.engine, rlk_now())) {
+		return crank_alone(driver);
+	}
+	return rlk_blocking_crank(driver);
+}
+
 /* Whoever polls must know of what has changed behind its back: other descriptors, an earlier deadline. */
 static void refresh_poll(struct rlk_blocking *driver)
 {
@@ -200,7 +228,9 @@ static void refresh_poll(struct rlk_blocking *driver)
 
 static void send_what_is_ready(struct rlk_blocking *driver)
 {
-	if (!driver->cranking) {
+	if (driver->awaiting) {
+		driver->company = COMPANY;
+	} else if (!driver->cranking) {
 		rlk_engine_pump(&driver->base.engine, rlk_now());
 	} else if (driver->base.engine.commands.count < SENT_ALONE || !driver->base.engine.commands.up) {
 		rlk_engine_pump(&driver->base.engine, rlk_now());
@@ -240,7 +270,7 @@ static bool wait_for(struct rlk_blocking *driver, struct rlk_waiter *waiter, con
 	send_what_is_ready(driver);
 	while (!waiter->done && !waiter->interrupted) {
 		if (!driver->cranking) {
-			bool signalled = rlk_blocking_crank(driver);
+			bool signalled = crank(driver);
 			waiter->interrupted = signalled && driver->interruptible;
 		} else if (sleep_until_woken(driver, waiter)) {
 			return false;

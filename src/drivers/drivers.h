@@ -43,6 +43,8 @@ struct rlk_blocking {
 	struct rlk_driver base;
 
 	bool cranking; /* somebody polls, what follows */
+	bool awaiting; /* or rather waits for an answer, and nothing else: then nobody else may send */
+	int company;   /* there are other threads about: so many more turns it is not worth it */
 	struct pollfd polled[RLK_ENGINE_FDS + 1];
 	size_t polled_count;
 	int64_t polled_until;

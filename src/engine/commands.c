@@ -169,12 +169,14 @@ static void answer_job(struct rlk_engine *engine, const struct rlk_flight *fligh
 	rlk_job_settle(engine, job, now);
 }
 
-void rlk_commands_read(struct rlk_engine *engine, int64_t now)
+void rlk_commands_read(struct rlk_engine *engine, bool receive, int64_t now)
 {
 	struct rlk_line *line = &engine->commands;
 	const struct rlk_value *reply;
 	size_t count, taken = 0;
-	rlk_connection_receive(line->connection);
+	if (receive) {
+		rlk_connection_receive(line->connection);
+	}
 	line->unread = false;
 	while (line->up && (reply = rlk_connection_reply(line->connection, &count)) != NULL) {
 		struct rlk_flight flight;

@@ -119,6 +119,20 @@ void rlk_engine_pump(struct rlk_engine *engine, int64_t now)
 	rlk_messages_watch(engine, now);
 }
 
+bool rlk_engine_awaits_answer(const struct rlk_engine *engine, int64_t now)
+{
+	const struct rlk_line *line = &engine->commands;
+	return line->up && line->count > 0 && !line->unread && !engine->messages.open &&
+	       rlk_connection_awaits_well(line->connection) && rlk_engine_deadline(engine) > now + RLK_AWAIT_MS;
+}
+
+void rlk_engine_take(struct rlk_engine *engine, const struct rlk_awaited *awaited, int64_t now)
+{
+	rlk_connection_take(engine->commands.connection, awaited);
+	engine->commands.unread = true;
+	rlk_engine_step(engine, NULL, 0, now);
+}
+
 static bool opening(const struct rlk_line *line, short events, int64_t now)
 {
 	return line->open && !line->up && (events != 0 || now >= rlk_connection_deadline(line->connection));
@@ -134,7 +148,7 @@ void rlk_engine_step(struct rlk_engine *engine, const struct pollfd *ready, size
 	if (opening(messages, message_events, now)) {
 		rlk_connection_step(messages->connection, now);
 	} else if (messages->up && ((message_events & ~POLLOUT) != 0 || messages->unread)) {
-		rlk_messages_read(engine, now);
+		rlk_messages_read(engine, (message_events & ~POLLOUT) != 0, now);
 	} else {
 		rlk_messages_expire(engine, now);
 	}
@@ -143,7 +157,7 @@ void rlk_engine_step(struct rlk_engine *engine, const struct pollfd *ready, size
 	if (opening(commands, command_events, now)) {
 		rlk_connection_step(commands->connection, now);
 	} else if (commands->up && ((command_events & ~POLLOUT) != 0 || commands->unread)) {
-		rlk_commands_read(engine, now);
+		rlk_commands_read(engine, (command_events & ~POLLOUT) != 0, now);
 	} else {
 		rlk_commands_expire(engine, now);
 	}

@@ -189,6 +189,11 @@ size_t rlk_engine_fds(const struct rlk_engine *engine, struct pollfd *fds);
 int64_t rlk_engine_deadline(const struct rlk_engine *engine);
 void rlk_engine_step(struct rlk_engine *engine, const struct pollfd *ready, size_t count, int64_t now);
 
+/* Whether an answer on the command connection is all that there is to wait for: then rlk_connection_await() on it, and
+ * rlk_engine_take() what that brought, may take the place of poll() and rlk_engine_step(). */
+bool rlk_engine_awaits_answer(const struct rlk_engine *engine, int64_t now);
+void rlk_engine_take(struct rlk_engine *engine, const struct rlk_awaited *awaited, int64_t now);
+
 /* Sends what is ready, connecting first if need be. rlk_engine_step() does so too. */
 void rlk_engine_pump(struct rlk_engine *engine, int64_t now);
 
@@ -247,7 +252,7 @@ void rlk_line_forget(struct rlk_line *line, const void *job_or_call);
 /* ---- commands.c, messages.c: the two lines ---- */
 
 void rlk_commands_pump(struct rlk_engine *engine, int64_t now);
-void rlk_commands_read(struct rlk_engine *engine, int64_t now);
+void rlk_commands_read(struct rlk_engine *engine, bool receive, int64_t now);
 void rlk_commands_watch(struct rlk_engine *engine, int64_t now);
 /* Nothing has come: whether that is a reason to give the connection up. */
 void rlk_commands_expire(struct rlk_engine *engine, int64_t now);
@@ -256,7 +261,7 @@ void rlk_commands_drop(struct rlk_engine *engine, int32_t status, const char *te
 
 /* The channel of the job's place is wanted. */
 void rlk_messages_want(struct rlk_engine *engine, struct rlk_place *place, int64_t now);
-void rlk_messages_read(struct rlk_engine *engine, int64_t now);
+void rlk_messages_read(struct rlk_engine *engine, bool receive, int64_t now);
 void rlk_messages_watch(struct rlk_engine *engine, int64_t now);
 void rlk_messages_expire(struct rlk_engine *engine, int64_t now);
 int64_t rlk_messages_deadline(const struct rlk_engine *engine);

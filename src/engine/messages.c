@@ -243,12 +243,14 @@ static bool take_message(struct rlk_engine *engine, const struct rlk_value *repl
 	return true;
 }
 
-void rlk_messages_read(struct rlk_engine *engine, int64_t now)
+void rlk_messages_read(struct rlk_engine *engine, bool receive, int64_t now)
 {
 	struct rlk_line *line = &engine->messages;
 	const struct rlk_value *reply;
 	size_t count, taken = 0;
-	rlk_connection_receive(line->connection);
+	if (receive) {
+		rlk_connection_receive(line->connection);
+	}
 	line->unread = false;
 	while (line->up && (reply = rlk_connection_reply(line->connection, &count)) != NULL) {
 		if (!take_message(engine, reply, count, now)) {

@@ -135,6 +135,23 @@ static void fail_by_deadline(struct rlk_connection *connection)
 	}
 }
 
+/* Takes what recv() answered: true if it was anything. */
+static bool take(struct rlk_connection *connection, const char *bytes, ssize_t received, int error)
+{
+	if (received > 0) {
+		if (!rlk_reader_feed(&connection->reader, bytes, (size_t)received)) {
+			fail(connection, connection->reader.status, connection->reader.text);
+		}
+		return true;
+	}
+	if (received == 0) {
+		fail_by_loss(connection, EPIPE);
+	} else if (error != EAGAIN && error != EWOULDBLOCK && error != EINTR) {
+		fail_by_loss(connection, error);
+	}
+	return false;
+}
+
 /* Reads what has come, without a look at the state: true if there was anything. */
 static bool absorb(struct rlk_connection *connection)
 {
@@ -147,18 +164,8 @@ static bool absorb(struct rlk_connection *connection)
 			return true;
 		}
 		received = rlk_socket_receive(connection->fd, chunk, sizeof chunk);
-		if (received > 0) {
-			any = true;
-			if (!rlk_reader_feed(&connection->reader, chunk, (size_t)received)) {
-				fail(connection, connection->reader.status, connection->reader.text);
-				return true;
-			}
-		} else if (received == 0) {
-			fail_by_loss(connection, EPIPE);
-		} else if (errno != EAGAIN && errno != EWOULDBLOCK) {
-			fail_by_loss(connection, errno);
-		}
-	} while (received == (ssize_t)sizeof chunk);
+		any |= take(connection, chunk, received, errno);
+	} while (received == (ssize_t)sizeof chunk && connection->state != RLK_CLOSED);
 	return any;
 }
 
@@ -200,6 +207,7 @@ static void greet(struct rlk_connection *connection)
 {
 	connection->phase = GREETING;
 	connection->patience = connection->deadline;
+	rlk_socket_connected(connection->fd);
 	if (!rlk_greeting_begin(&connection->greeting, connection->address, &connection->output)) {
 		fail_by_memory(connection);
 	} else if (connection->greeting.count == 0) {
@@ -444,6 +452,26 @@ bool rlk_connection_unsent(const struct rlk_connection *connection)
 bool rlk_connection_receive(struct rlk_connection *connection)
 {
 	return connection->state == RLK_READY && absorb(connection);
+}
+
+bool rlk_connection_awaits_well(const struct rlk_connection *connection)
+{
+	return connection->state == RLK_READY && connection->address->path == NULL &&
+	       !rlk_connection_unsent(connection);
+}
+
+bool rlk_connection_await(const struct rlk_connection *connection, struct rlk_awaited *awaited)
+{
+	awaited->received = rlk_socket_await(connection->fd, awaited->bytes, sizeof awaited->bytes);
+	awaited->error = errno;
+	return awaited->received < 0 && awaited->error == EINTR;
+}
+
+void rlk_connection_take(struct rlk_connection *connection, const struct rlk_awaited *awaited)
+{
+	if (connection->state == RLK_READY) {
+		take(connection, awaited->bytes, awaited->received, awaited->error);
+	}
 }
 
 const struct rlk_value *rlk_connection_reply(struct rlk_connection *connection, size_t *count)

@@ -5,10 +5,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 static bool parse_scope(const char *text, uint32_t *scope)
@@ -139,7 +141,7 @@ ssize_t rlk_socket_send(int fd, const void *data, size_t length)
 	ssize_t sent;
 
 	do {
-		sent = send(fd, data, length, MSG_NOSIGNAL);
+		sent = send(fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT);
 	} while (sent < 0 && errno == EINTR);
 	return sent;
 }
@@ -149,9 +151,23 @@ ssize_t rlk_socket_receive(int fd, void *data, size_t size)
 	ssize_t received;
 
 	do {
-		received = recv(fd, data, size, 0);
+		received = recv(fd, data, size, MSG_DONTWAIT);
 	} while (received < 0 && errno == EINTR);
 	return received;
+}
+
+void rlk_socket_connected(int fd)
+{
+	const struct timeval patience = { .tv_usec = RLK_AWAIT_MS * 1000 };
+
+	/* Calls say themselves that they don't want to wait; the one that does is bounded by this. */
+	fcntl(fd, F_SETFL, 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+}
+
+ssize_t rlk_socket_await(int fd, void *data, size_t size)
+{
+	return recv(fd, data, size, 0);
 }
 
 const char *rlk_socket_problem(int error)

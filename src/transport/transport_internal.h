@@ -41,6 +41,11 @@ int rlk_socket_progress(int fd);
  */
 bool rlk_socket_is_self(int fd);
 
+/* Once it is connected, rlk_socket_await() can wait for bytes, by itself and no longer than RLK_AWAIT_MS. Unlike the
+ * others it tells of signals: EINTR. */
+void rlk_socket_connected(int fd);
+ssize_t rlk_socket_await(int fd, void *data, size_t size);
+
 /* The bytes that went through, or -1 with errno; never by a signal, neither EINTR nor SIGPIPE. */
 ssize_t rlk_socket_send(int fd, const void *data, size_t length);
 ssize_t rlk_socket_receive(int fd, void *data, size_t size);

@@ -138,8 +138,8 @@ static void library_leaves_signals_alone(void **state)
 static int start(void **state)
 {
 	(void)state;
-	test_server_start(&server, 0, NULL);
-	client = test_client(server.url);
+	test_server_start(&server, TEST_SERVER_TCP, NULL);
+	client = test_client(server.tcp_url);
 	other = test_client(server.url);
 	holder = test_lock(other, REDISLOCK_KIND_PUBSUB, "signals");
 	assert_status(redislock_lock_acquire(holder), REDISLOCK_OK);

@@ -208,8 +208,9 @@ static void lock_in_use_can_be_looked_at_from_other_threads(void **state)
 static int start(void **state)
 {
 	(void)state;
-	test_server_start(&server, 0, NULL);
-	client = test_client(server.url);
+	/* By TCP: there a thread that is alone awaits its answers in another way. */
+	test_server_start(&server, TEST_SERVER_TCP, NULL);
+	client = test_client(server.tcp_url);
 	assert_status(redislock_client_set_name(client, "shared"), REDISLOCK_OK);
 	return 0;
 }
