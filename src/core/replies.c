@@ -7,35 +7,58 @@
 
 #include <string.h>
 
+static bool to_number(struct rlk_slice word, int64_t *number)
+{
+	int64_t value = 0;
+	if (word.length == 0 || word.length > 16) {
+		return false;
+	}
+	for (size_t i = 0; i < word.length; i++) {
+		if (word.data[i] < '0' || word.data[i] > '9') {
+			return false;
+		}
+		value = value * 10 + (word.data[i] - '0');
+	}
+	*number = value;
+	return true;
+}
+
 /* ---- answers of the scripts ---- */
+
+/* Most say all by a number; held is told by its fence, which as text need not be made a number in between. */
+static struct rlk_answer parse_scalar(const struct rlk_value *reply)
+{
+	struct rlk_answer answer = { .outcome = RLK_MALFORMED };
+	int64_t fence;
+	bool is_plain = reply->integer == RLK_NOT_MINE || reply->integer == RLK_HELD || reply->integer == RLK_MORE;
+	if (reply->type == RLK_INTEGER && is_plain) {
+		answer.outcome = (enum rlk_outcome)reply->integer;
+	} else if (reply->type == RLK_STRING && to_number(reply->text, &fence)) {
+		answer.outcome = RLK_HELD;
+		answer.fence = (uint64_t)fence;
+	}
+	return answer;
+}
 
 struct rlk_answer rlk_answer_parse(const struct rlk_value *reply, size_t count)
 {
-	static const size_t elements[] = {
-		[RLK_NOT_MINE] = 1, [RLK_HELD] = 1, [RLK_QUEUED] = 5, [RLK_BUSY] = 4, [RLK_MORE] = 1
-	};
 	struct rlk_answer answer = { .outcome = RLK_MALFORMED };
-	if (count < 2 || reply[0].type != RLK_ARRAY) {
-		return answer;
+	if (count == 0 || reply[0].type != RLK_ARRAY) {
+		return count == 1 ? parse_scalar(&reply[0]) : answer;
 	}
 	for (size_t i = 1; i < count; i++) {
 		if (reply[i].type != RLK_INTEGER) {
 			return answer;
 		}
 	}
-	int64_t outcome = reply[1].integer;
-	if (outcome < 0 || outcome > RLK_MORE || count - 1 < elements[outcome]) {
-		return answer;
-	}
-	if (outcome == RLK_HELD && count > 2) {
-		answer.fence = (uint64_t)reply[2].integer;
-	} else if (outcome == RLK_QUEUED || outcome == RLK_BUSY) {
+	bool is_queued = count == 6 && reply[1].integer == RLK_QUEUED;
+	if (is_queued || (count == 5 && reply[1].integer == RLK_BUSY)) {
+		answer.outcome = (enum rlk_outcome)reply[1].integer;
 		answer.remaining = reply[2].integer;
 		answer.place = reply[3].integer;
 		answer.fence = (uint64_t)reply[4].integer;
-		answer.new_ticket = outcome == RLK_QUEUED && reply[5].integer != 0;
+		answer.new_ticket = is_queued && reply[5].integer != 0;
 	}
-	answer.outcome = (enum rlk_outcome)outcome;
 	return answer;
 }
 
@@ -50,22 +73,6 @@ static bool next_word(struct rlk_slice *rest, struct rlk_slice *word)
 	*word = (struct rlk_slice) { rest->data, (size_t)(space - rest->data) };
 	rest->data = space + 1;
 	rest->length -= word->length + 1;
-	return true;
-}
-
-static bool to_number(struct rlk_slice word, int64_t *number)
-{
-	int64_t value = 0;
-	if (word.length == 0 || word.length > 16) {
-		return false;
-	}
-	for (size_t i = 0; i < word.length; i++) {
-		if (word.data[i] < '0' || word.data[i] > '9') {
-			return false;
-		}
-		value = value * 10 + (word.data[i] - '0');
-	}
-	*number = value;
 	return true;
 }
 

@@ -60,7 +60,7 @@ struct rlk_blocking {
 	pthread_t keeper;
 	pthread_cond_t keeper_wakes;
 	bool keeper_runs, keeper_ends;
-	int64_t keeper_wakes_at;
+	int64_t keeper_wakes_at, keeper_asked_for;
 };
 
 int32_t rlk_blocking_init(struct rlk_blocking *driver, const char *url);

@@ -25,6 +25,22 @@ static void sleep_until(struct rlk_blocking *driver, int64_t now, int64_t at)
 	driver->keeper_wakes_at = INT64_MIN;
 }
 
+static int64_t earlier_of(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The moments in which leases of the default TTL come due are those in which it looks by itself. And once it was woken
+ * for a moment it stays with that, though the lease is released by now: the next one is renewed then, too. */
+static int64_t idle_until(struct rlk_blocking *driver, int64_t now)
+{
+	int64_t next = now + IDLE_MS - (now + driver->base.engine.pace.phase) % IDLE_MS;
+	if (driver->keeper_asked_for <= now) {
+		driver->keeper_asked_for = RLK_NEVER;
+	}
+	return earlier_of(next, driver->keeper_asked_for);
+}
+
 static void *keep(void *argument)
 {
 	struct rlk_blocking *driver = argument;
@@ -34,7 +50,7 @@ static void *keep(void *argument)
 		int64_t now = rlk_now();
 		int64_t due = engine->background > 0 && !driver->cranking ? rlk_engine_deadline(engine) : RLK_NEVER;
 		if (due > now) {
-			sleep_until(driver, now, due < now + IDLE_MS ? due : now + IDLE_MS);
+			sleep_until(driver, now, earlier_of(due, idle_until(driver, now)));
 			continue;
 		}
 		/* What is asked now is answered soon: stay until then, unless somebody else is there to read it. */
@@ -53,6 +69,7 @@ static bool start(struct rlk_blocking *driver)
 	sigset_t all, before;
 	sigfillset(&all);
 	driver->keeper_wakes_at = INT64_MIN;
+	driver->keeper_asked_for = RLK_NEVER;
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	driver->keeper_runs = pthread_create(&driver->keeper, NULL, keep, driver) == 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -67,8 +84,9 @@ bool rlk_keeper_call(struct rlk_blocking *driver)
 	if (!driver->keeper_runs) {
 		return start(driver);
 	}
-	if (!driver->cranking && driver->first_asleep == NULL &&
-	    rlk_engine_deadline(&driver->base.engine) < driver->keeper_wakes_at) {
+	int64_t due = rlk_engine_deadline(&driver->base.engine);
+	if (!driver->cranking && driver->first_asleep == NULL && due < driver->keeper_wakes_at) {
+		driver->keeper_asked_for = due;
 		pthread_cond_signal(&driver->keeper_wakes);
 	}
 	return true;

@@ -169,3 +169,10 @@ void bench_pair_rounds(void (*pair)(void *state), void *state)
 		free(samples);
 	}
 }
+
+long long bench_outcome(const redisReply *reply)
+{
+	if (reply->type == REDIS_REPLY_ARRAY && reply->elements > 0)
+		return reply->element[0]->integer;
+	return reply->type == REDIS_REPLY_STRING ? 1 : reply->integer;
+}

@@ -38,4 +38,7 @@ void bench_load(redisContext *context, const char *script, char sha[BENCH_SHA_SI
 /* Measures rounds of pairs: reads how many from each line of stdin, runs them and writes a line of JSON. */
 void bench_pair_rounds(void (*pair)(void *state), void *state);
 
+/* What a script of the library answered: 1 for held (whose answer is the fence) and done, 2 for queued, ... */
+long long bench_outcome(const redisReply *reply);
+
 #endif

@@ -78,9 +78,7 @@ long long floor_answer(struct floor_client *self)
 
 	redisGetReply(self->commands, (void **)&reply);
 	bench_check(self->commands, reply);
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 1)
-		bench_die("an answer of another shape");
-	answer = reply->element[0]->integer;
+	answer = bench_outcome(reply);
 	freeReplyObject(reply);
 	if (answer != 1 && answer != 2)
 		bench_die("the script answered %lld", answer);

@@ -40,7 +40,7 @@ static void run(struct pair *self, const char **words, int count)
 {
 	redisReply *reply = bench_check(self->context, redisCommandArgv(self->context, count, words, NULL));
 
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 1 || reply->element[0]->integer != 1)
+	if (bench_outcome(reply) != 1)
 		bench_die("%s: neither locked nor unlocked", self->name);
 	freeReplyObject(reply);
 }

@@ -1,10 +1,10 @@
 -- EXTEND (protocol 3) with the state: the expiry of both, and a hand-off is no longer pending. ARGV: token, TTL.
--- Answers {1} mine; {0} not mine.
+-- Answers 1 mine; 0 not mine.
 local call, name, queue, state = redis.call, KEYS[1], KEYS[2], KEYS[3]
 --@prelude
 
 if call('GET', name) ~= ARGV[1] then
-	return { 0 }
+	return 0
 end
 local ttl = lease(ARGV[2], '1')
 local fence, token, _, label = read_state()
@@ -17,4 +17,4 @@ end
 if token == ARGV[1] then
 	write_state(fence, token, '-', label, ttl)
 end
-return { 1 }
+return 1

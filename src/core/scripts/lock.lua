@@ -1,28 +1,33 @@
 -- LOCK (protocol 3): first try, waiting, poll, after a reconnect, after a lost reply, last try at the deadline.
 -- ARGV: token, TTL, hand-off lease, mode (0 try, 1 wait in the queue, 2 try and leave the queue), client, label.
--- Answers {1, fence} held; {2, remaining, place, last fence, 1 if the ticket is new} queued;
--- {3, remaining, waiting, last fence} busy; {4} ask again.
+-- Answers the fence, as text: held; {2, remaining, place, last fence, 1 if the ticket is new}: queued;
+-- {3, remaining, waiting, last fence}: busy; 4: ask again.
 local call, name, queue, state = redis.call, KEYS[1], KEYS[2], KEYS[3]
 local token, handoff, mode, client, label = ARGV[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local owner = call('GET', name)
 
--- The common case, before anything costly: free, and nobody waits.
-if not owner and call('EXISTS', queue) == 0 then
-	local ttl = ARGV[2] == '-1' and handoff or ARGV[2]
-	local last = tonumber(string.match(call('GET', state) or '', '^%d+')) or 0
+-- The common case, before anything costly: free, and nobody waits. Fences have 16 digits from 2001 to 2286, and compare as
+-- texts just as well.
+local ttl = ARGV[2] == '-1' and handoff or ARGV[2]
+if call('EXISTS', name, queue) == 0 and ttl > '0' then
 	local time = call('TIME')
-	local fence = time[1] * 1000000 + time[2]
-	if fence <= last then
-		fence = last + 1
+	local fence = time[1] .. string.sub('000000', #time[2] + 1) .. time[2]
+	local rest = ' ' .. token .. ' - ' .. label
+	-- A day and more beyond the TTL; a number would have to be made a text again.
+	local expiry = #ttl < 9 and '200000000' or ttl + 86400000
+	local last = call('SET', state, fence .. rest, 'PX', expiry, 'GET')
+	if last and (#fence ~= 16 or string.byte(last, 17) ~= 32 or string.sub(last, 1, 16) >= fence) then
+		local number = tonumber(string.match(last, '^%d+')) or 0
+		fence = string.format('%.0f', math.max(number + 1, tonumber(fence)))
+		call('SET', state, fence .. rest, 'PX', expiry)
 	end
 	call('SET', name, token, 'PX', ttl)
-	call('SET', state, string.format('%.0f ', fence) .. token .. ' - ' .. label, 'PX', ttl + 86400000)
-	return { 1, fence }
+	return fence
 end
 
 --@prelude
 
-local ttl = lease(ARGV[2], handoff)
+local owner = call('GET', name)
+ttl = lease(ARGV[2], handoff)
 local fence, issued, pending = read_state()
 
 if owner == token then
@@ -31,7 +36,7 @@ if owner == token then
 	end
 	call('PEXPIRE', name, ttl)
 	write_state(fence, token, '-', label, ttl)
-	return { 1, fence }
+	return string.format('%.0f', fence)
 end
 
 local ticket = token .. ' ' .. client .. ' ' .. handoff .. ' ' .. label
@@ -48,7 +53,7 @@ if not owner then
 	end
 	local first, more = first_living(ticket)
 	if more then
-		return { 4 }
+		return 4
 	elseif not first or first == ticket then
 		fence = later(fence)
 		if first then
@@ -56,7 +61,7 @@ if not owner then
 		end
 		call('SET', name, token, 'PX', ttl)
 		write_state(fence, token, '-', label, ttl)
-		return { 1, fence }
+		return string.format('%.0f', fence)
 	end
 	fence = hand_to(first, fence)
 end

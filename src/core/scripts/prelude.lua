@@ -72,7 +72,7 @@ end
 local function hand_over(unacknowledged)
 	local ticket, more = first_living()
 	if more then
-		return { 4 }
+		return 4
 	elseif ticket then
 		hand_to(ticket, (read_state()))
 	elseif unacknowledged then
@@ -84,5 +84,5 @@ local function hand_over(unacknowledged)
 		call('DEL', name)
 		redis.pcall('PUBLISH', 'rlock-channel:' .. name, 'ok')
 	end
-	return { 1 }
+	return 1
 end

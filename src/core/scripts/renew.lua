@@ -1,7 +1,7 @@
 -- EXTEND (protocol 3) as a renewal: the lock's own key alone, so that a moving slot ends no lease. ARGV: token, TTL.
--- Answers {1} mine; {0} not mine.
+-- Answers 1 mine; 0 not mine.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
-	return { 0 }
+	return 0
 end
 local ttl = tonumber(ARGV[2])
 if not ttl or ttl < -1 or ttl == 0 or ttl > 9007199254740991 then
@@ -11,4 +11,4 @@ elseif ttl == -1 then
 else
 	redis.call('PEXPIRE', KEYS[1], ttl)
 end
-return { 1 }
+return 1
