@@ -86,7 +86,7 @@ bool rlk_keeper_call(struct rlk_blocking *driver)
 	}
 	int64_t due = rlk_engine_deadline(&driver->base.engine);
 	if (!driver->cranking && driver->first_asleep == NULL && due < driver->keeper_wakes_at) {
-		driver->keeper_asked_for = due;
+		driver->keeper_asked_for = driver->keeper_wakes_at = due;
 		pthread_cond_signal(&driver->keeper_wakes);
 	}
 	return true;

@@ -139,6 +139,25 @@ def one_process(bench):
               ratio=ratio.data(), jain=middle(results["1000"], "jain"))
 
 
+def one_loop(bench):
+    url, duration = bench.server.tcp, str(bench.amount(1500, 800))
+
+    def library(waiters):
+        return once([bench.program("library_loop"), url, bench.name(), waiters, duration])
+
+    results = interleave(bench.amount(7, 2), {
+        "grant": lambda: once([bench.program("floor_group"), url, bench.name(), "1000", duration]),
+        "1000": lambda: library("1000"), "100": lambda: library("100")})
+    rate = {name: rates(each, "acquisitions") for name, each in results.items()}
+    at = {name: statistics.median(each) for name, each in rate.items()}
+    ratio = Ratio(rate["1000"], rate["grant"])
+    yield Row("1,000 wait in one event loop, to a bare direct grant on two sockets: rate", ">= 0.85",
+              f"{ratio}; {at['1000']:,.0f}/s to {at['grant']:,.0f}/s", ratio.median >= 0.85, ratio=ratio.data(), rate=rate)
+    ratio = Ratio(rate["1000"], rate["100"])
+    yield Row("1,000 wait in one event loop, to 100: rate", ">= 0.9", f"{ratio}; 100: {at['100']:,.0f}/s", ratio.median >= 0.9,
+              ratio=ratio.data())
+
+
 def many_threads(bench):
     """Where the scheduler puts one thread decides how fast it is: so both ways, and what counts is apart."""
     url, pairs = bench.server.tcp, bench.amount(4000, 2000)
