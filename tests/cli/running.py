@@ -182,16 +182,22 @@ def ends_of_pipes_are_the_commands_alone():
 @test
 def closed_descriptors_stay_closed_and_are_not_written_to():
     show = "ls -l /proc/self/fd >\"$OUT\""
+    support.server.call("CONFIG", "RESETSTAT")
     with tempfile.TemporaryDirectory() as folder:
-        found = []
-        for text in (show, '"$R" run --verbose foo sh -c \'%s\'' % show):
-            out = os.path.join(folder, "out")
-            settings = environment(R=support.program.decode(), OUT=out)
-            equal(subprocess.run(["sh", "-c", "exec <&- >&- 2>&-; " + text], env=settings, timeout=60).returncode, 0)
-            with open(out) as file:
-                found.append([line.split()[8] for line in file if "->" in line])
-        equal(found[1], found[0])
-    true(is_free("foo"), "it is released")
+        out = os.path.join(folder, "out")
+        settings = environment(R=support.program.decode(), OUT=out)
+        for closed in ("<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-"):
+            found = []
+            for text in (show, '"$R" run --verbose foo sh -c \'%s\'' % show):
+                result = subprocess.run(["sh", "-c", "exec %s; %s" % (closed, text)], env=settings, timeout=60,
+                                        stderr=subprocess.DEVNULL)
+                equal(result.returncode, 0, closed)
+                with open(out) as file:
+                    found.append([line.split()[8] for line in file if "->" in line])
+            equal(found[1], found[0], closed)
+            true(is_free("foo"), "it is released")
+    errors = support.server.call("INFO", "errorstats")
+    true(b"errorstat_ERR:" not in errors, errors)  # as for a message that got to the server
 
 
 @test

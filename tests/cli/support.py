@@ -243,6 +243,10 @@ def _clean_up():
     _started.clear()
 
 
+def _too_long(*_):
+    raise AssertionError("the test hangs")
+
+
 def main(path, wanted):
     """Runs the tests whose title contains wanted; returns the exit status."""
     global program, server
@@ -251,8 +255,10 @@ def main(path, wanted):
     server = Server()
     print("1..%d" % len(chosen))
     failures = 0
+    signal.signal(signal.SIGALRM, _too_long)
     for number, function in enumerate(chosen, 1):
         server.call("FLUSHALL")
+        signal.alarm(int(6 * PATIENCE))
         try:
             function()
             verdict = "ok"
@@ -261,6 +267,7 @@ def main(path, wanted):
             verdict = "not ok"
             print("".join("# " + line + "\n" for line in traceback.format_exc().splitlines()), end="")
         finally:
+            signal.alarm(0)
             _clean_up()
         print("%s %d - %s" % (verdict, number, function.__name__.replace("_", " ")), flush=True)
     return 1 if failures or not chosen else 0
