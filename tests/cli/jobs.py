@@ -101,6 +101,27 @@ def ctrl_c_at_any_moment_ends_a_loop():
 
 
 @test
+def ctrl_c_while_the_lock_is_released_ends_a_loop():
+    # The release takes as long as the server stands still, or redis-lock is patient.
+    command = 'sh -c "kill -STOP $SERVER; %sexit 0"' % READY.replace("$", "\\$")
+    with script('while :; do "$R" run foo %s; done' % command, SERVER=str(support.server.process.pid)) as terminal:
+
+        def pressed_in_time():
+            try:
+                pid, _ = ready(terminal)
+                eventually(lambda: not is_alive(pid) and terminal.foreground() != pid, "redis-lock has the terminal")
+                terminal.send(b"\x03")
+                terminal.expect(rb"\^C")
+            finally:
+                support.server.process.send_signal(signal.SIGCONT)
+            eventually(lambda: terminal.ended() or b"ready" in terminal.output[terminal.searched:], "it goes on")
+            return terminal.ended()
+
+        eventually(pressed_in_time, "the loop ends")
+        equal(terminal.status, -signal.SIGINT)
+
+
+@test
 def command_is_in_the_foreground_of_the_terminal():
     look = "import os; print(\"front\", os.tcgetpgrp(0) == os.getpgrp())"
     with script("\"$R\" run foo python3 -c '%s'; echo after" % look) as terminal:

@@ -163,6 +163,33 @@ def signal_ends_a_wait_though_the_server_hangs():
 
 
 @test
+def second_signal_waits_for_nothing():
+    holder = hold("foo")
+
+    def ended_by_the_second():
+        waiter = start("run", "--wait", "forever", "--verbose", "foo", "echo", "no")
+        true(b"waiting for" in waiter.stderr.readline(), "it waits")
+        support.server.process.send_signal(signal.SIGSTOP)
+        try:
+            waiter.send_signal(signal.SIGTERM)
+            # As soon as it has taken the first one: then the handler is gone.
+            eventually(lambda: waiter.poll() is not None or not catches(waiter.pid, signal.SIGINT), "it took the first")
+            waiter.send_signal(signal.SIGINT)
+            return waiter.wait(timeout=60) == -signal.SIGINT
+        finally:
+            support.server.process.send_signal(signal.SIGCONT)
+
+    eventually(ended_by_the_second, "the second one came before it had taken its leave")
+    end(holder)
+
+
+def catches(pid, number):
+    with open("/proc/%d/status" % pid) as file:
+        caught = [line.split()[1] for line in file if line.startswith("SigCgt")]
+    return bool(caught and int(caught[0], 16) & 1 << (number - 1))
+
+
+@test
 def what_was_ignored_at_the_start_does_not_end_a_wait():
     holder = hold("foo")
     waiter = start("run", "--verbose", "foo", "echo", "got it",

@@ -91,20 +91,20 @@ class Terminal:
     def send(self, text):
         os.write(self.fd, text)
 
-    def finish(self):
-        """Reads to the end; the exit status, or minus the signal."""
-        deadline = time.monotonic() + support.PATIENCE
-
-        def ended():
+    def ended(self):
+        """Takes in what comes; whether the program ended."""
+        self.read(0.02)
+        if self.status is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 self.status = os.waitstatus_to_exitcode(status)
-            return pid
+        return self.status is not None
 
-        while self.status is None:
+    def finish(self):
+        """Reads to the end; the exit status, or minus the signal."""
+        deadline = time.monotonic() + support.PATIENCE
+        while not self.ended():
             true(time.monotonic() < deadline, "in vain waited for the end: %r" % self.output)
-            self.read(0.05)
-            ended()
         while select.select([self.fd], [], [], 0)[0] and self.read(0):
             pass
         return self.status
