@@ -196,12 +196,12 @@ static int limit_descriptors(lua_State *L)
 	return 1;
 }
 
-/* helper.stranger(path): a process that listens there and talks no Redis; returns its process id. */
+/* helper.stranger(path, words): a process that listens there, and answers each connection's first words with its own,
+ * or hangs up without any; returns its process id. */
 static int stranger(lua_State *L)
 {
-	static const char words[] = "HTTP/1.1 400 Bad Request\r\n\r\n";
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	const char *path = luaL_checkstring(L, 1);
+	const char *path = luaL_checkstring(L, 1), *words = luaL_optstring(L, 2, "");
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	luaL_argcheck(L, strlen(path) < sizeof address.sun_path, 1, "too long");
@@ -213,9 +213,13 @@ static int stranger(lua_State *L)
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;) {
+			char heard[512];
 			int peer = accept(fd, NULL, NULL);
-			if (peer >= 0 && write(peer, words, sizeof words - 1) < 0)
+
+			if (peer < 0 || read(peer, heard, sizeof heard) < 0 || write(peer, words, strlen(words)) < 0)
 				_exit(1);
+			if (words[0] == '\0')
+				close(peer);
 		}
 	}
 	close(fd);

@@ -130,6 +130,7 @@ function spec.run(...)
 	local failures = 0
 	print("1.." .. #tests)
 	for number, test in ipairs(tests) do
+		server:resume() -- after a test that failed
 		server:command "FLUSHALL"
 		server:command("SCRIPT", "FLUSH")
 		local good, message = xpcall(test.body, debug.traceback, server)
