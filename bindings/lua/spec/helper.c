@@ -23,9 +23,16 @@ enum { REPLY_SIZE = 65536, MOST_ARGUMENTS = 16 };
 
 /* ---- the server ---- */
 
+struct server {
+	struct test_server server;
+	pid_t owner; /* a forked child must leave it alone */
+};
+
 static struct test_server *check_server(lua_State *L)
 {
-	return luaL_checkudata(L, 1, SERVER);
+	struct server *server = luaL_checkudata(L, 1, SERVER);
+
+	return &server->server;
 }
 
 /* helper.server(argument...): with TCP where the first is "tcp". */
@@ -38,16 +45,20 @@ static int new_server(lua_State *L)
 		luaL_argcheck(L, i - first < MOST_ARGUMENTS, i, "too many");
 		arguments[i - first] = luaL_checkstring(L, i);
 	}
-	struct test_server *server = lua_newuserdatauv(L, sizeof *server, 0);
+	struct server *server = lua_newuserdatauv(L, sizeof *server, 0);
 	memset(server, 0, sizeof *server);
+	server->owner = getpid();
 	luaL_setmetatable(L, SERVER);
-	test_server_start(server, first == 2 ? TEST_SERVER_TCP : 0, arguments);
+	test_server_start(&server->server, first == 2 ? TEST_SERVER_TCP : 0, arguments);
 	return 1;
 }
 
 static int server_stop(lua_State *L)
 {
-	test_server_stop(check_server(L));
+	struct server *server = luaL_checkudata(L, 1, SERVER);
+
+	if (server->owner == getpid())
+		test_server_stop(&server->server);
 	return 0;
 }
 
@@ -138,21 +149,30 @@ static int snooze(lua_State *L)
 	return 0;
 }
 
-/* helper.fork(function): the child calls it and ends; returns its exit status, 0 where the function returned true. */
+/* helper.fork(function): the child calls it, closes its state and ends; returns its exit status, 0 where the function
+ * returned true. */
 static int in_child(lua_State *L)
 {
 	int status = 0;
-	pid_t pid = fork();
 
+	fflush(NULL);
+	pid_t pid = fork();
 	if (pid < 0)
 		return luaL_error(L, "fork: %s", strerror(errno));
 	if (pid == 0) {
 		lua_settop(L, 1);
 		if (lua_pcall(L, 0, 1, 0) != LUA_OK) {
 			fprintf(stderr, "in the child: %s\n", lua_tostring(L, -1));
-			_exit(2);
+			status = 2;
+		} else {
+			status = lua_toboolean(L, -1) ? 0 : 1;
 		}
-		_exit(lua_toboolean(L, -1) ? 0 : 1);
+		/* Closing the state unloads this very module: it must be the interpreter that does so. */
+		if (luaL_dostring(L, "return os.exit") != LUA_OK)
+			_exit(3);
+		lua_pushinteger(L, status);
+		lua_pushboolean(L, 1);
+		lua_call(L, 2, 0);
 	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;

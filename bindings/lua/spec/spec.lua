@@ -100,19 +100,26 @@ end
 
 -- What is on the server but states that expire, which remember fences.
 local function leftovers(server)
-	local left = {}
-	for key in server:command("KEYS", "*"):gmatch "[^\n]+" do
-		if not key:find("rlock-state:", 1, true) or server:command("PTTL", key) == "-1" then
-			left[#left + 1] = key
+	return server:command("EVAL", [[
+		local left = {}
+		for _, key in ipairs(redis.call('KEYS', '*')) do
+			if string.sub(key, 1, 12) ~= 'rlock-state:' or redis.call('PTTL', key) == -1 then
+				left[#left + 1] = string.format('%q', key)
+			end
 		end
-	end
-	return left
+		return table.concat(left, ' ')
+	]], "0")
 end
 
 local function check_leftovers(server)
-	spec.eventually("nothing is left on the server: " .. table.concat(leftovers(server), ", "), function()
-		return #leftovers(server) == 0
+	local left = ""
+	local good = pcall(spec.eventually, "", function()
+		left = leftovers(server)
+		return left == ""
 	end)
+	if not good then
+		error("left on the server: " .. left, 0)
+	end
 end
 
 -- The state of a name without braces on the server: fence, token, pending, label.
