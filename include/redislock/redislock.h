@@ -158,7 +158,8 @@ int32_t redislock_client_new(const char *url, redislock_client **client);
  * What redislock_client_new() would answer to that URL. Any thread. Since 1.0. */
 int32_t redislock_url_error(const char *url, char *text, size_t size);
 
-/* Gives up the caller's reference. The client ends with its last lock and list. Doesn't wait for the server; what was
+/* Gives up the caller's reference. The client ends with its last lock and list. Whoever ends it waits for the server no
+ * longer than a quarter of a second, and only where a lock that was freed is still being cleaned up behind. What was
  * asked in an event loop and is not answered is forgotten. In a forked child it frees memory and closes descriptors,
  * silently. Not while another thread calls with this client and no reference of its own. Since 1.0. */
 void redislock_client_free(redislock_client *client);

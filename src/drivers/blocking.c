@@ -113,6 +113,7 @@ void rlk_blocking_clear(struct rlk_blocking *driver, bool forked)
 	int lost_fd = atomic_load(&driver->lost_fd);
 	if (!forked) {
 		rlk_keeper_end(driver);
+		rlk_engine_bid_farewell(&driver->base.engine);
 		pthread_mutex_destroy(&driver->base.mutex);
 		pthread_cond_destroy(&driver->keeper_wakes);
 	}

@@ -281,6 +281,7 @@ void rlk_loop_clear(struct rlk_loop *loop, bool forked)
 		/* The epoll is the parent's as well. */
 		loop->watched_count = 0;
 	} else {
+		rlk_engine_bid_farewell(engine);
 		pthread_mutex_destroy(&loop->base.mutex);
 	}
 	for (struct rlk_call *call = engine->calls, *next; call != NULL; call = next) {

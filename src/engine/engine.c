@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { CONNECT_MS = 5000, COMMAND_MS = 5000 };
+enum { CONNECT_MS = 5000, COMMAND_MS = 5000, FAREWELL_MS = 250 };
 
 int32_t rlk_engine_init(struct rlk_engine *engine, const char *url, struct rlk_watch *watch)
 {
@@ -36,6 +36,18 @@ int32_t rlk_engine_init(struct rlk_engine *engine, const char *url, struct rlk_w
 	memcpy(engine->inbox, RLK_INBOX_PREFIX, sizeof RLK_INBOX_PREFIX - 1);
 	memcpy(engine->inbox + sizeof RLK_INBOX_PREFIX - 1, engine->client, sizeof engine->client);
 	return REDISLOCK_OK;
+}
+
+void rlk_engine_bid_farewell(struct rlk_engine *engine)
+{
+	int64_t now = rlk_now(), end = now + FAREWELL_MS;
+	while (engine->background > 0 && engine->commands.up && now < end) {
+		struct pollfd fds[RLK_ENGINE_FDS];
+		size_t count = rlk_engine_fds(engine, fds);
+		int ready = poll(fds, (nfds_t)count, (int)(end - now));
+		now = rlk_now();
+		rlk_engine_step(engine, fds, ready > 0 ? count : 0, now);
+	}
 }
 
 void rlk_engine_clear(struct rlk_engine *engine)
