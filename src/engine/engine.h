@@ -181,8 +181,8 @@ struct rlk_engine {
 int32_t rlk_engine_init(struct rlk_engine *engine, const char *url, struct rlk_watch *watch);
 void rlk_engine_clear(struct rlk_engine *engine);
 
-/* Before that, when no job is left: waits for a short time for what cleans up behind locks, if it is under way. A server
- * that finds us gone when it wants to answer forgets what we said last. */
+/* Before that, when no job is left: waits for a short time for what cleans up behind locks, if it is under way. A
+ * server that finds us gone when it wants to answer forgets what we said last. */
 void rlk_engine_bid_farewell(struct rlk_engine *engine);
 
 enum { RLK_ENGINE_FDS = 2 * RLK_CONNECTION_FDS };
