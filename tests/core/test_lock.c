@@ -1,284 +1,375 @@
 /* SPDX-License-Identifier: MIT
  *
- * The lock's machine with a fake clock and answers that are made up: no server, no sleep. */
-#include "core.h"
-#include "redislock/redislock.h"
+ * Acquiring: what every answer, error and broken connection does to a try. */
+#include "machine.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-enum { PATIENCE = 10000, START = 1000000 };
-
-static char buffer[256];
-static struct rlk_pace pace;
-static struct rlk_room room;
-static struct rlk_machine machine;
-static uint32_t number;
-
-static const struct rlk_slice token = { "token-of-mine", 13 };
-
-static void make(enum rlk_kind kind, int64_t wait)
-{
-	pace = (struct rlk_pace) { 0 };
-	rlk_room_init(&room, RLK_LITERAL("client"), &pace);
-	rlk_names_build(&room.names, buffer, "foo", 3);
-	rlk_machine_init(&machine, &room, kind);
-	machine.ttl = 30000;
-	machine.renew = true;
-	machine.wait = wait;
-	machine.interval = machine.interval_max = 100;
-	machine.growth = 100;
-	machine.label = RLK_LITERAL("");
-	rlk_machine_acquire(&machine, token, 7, PATIENCE, START);
-}
-
-/* Sends what is ready, which must be this script; for LOCK its mode is looked at, too. */
-static void assert_sends(enum rlk_script script, const char *mode, int64_t now)
-{
-	struct rlk_words words;
-	assert_true(rlk_machine_ready(&machine, now));
-	assert_int_equal(rlk_machine_send(&machine, &words, false, &number, now), script);
-	if (mode != NULL) {
-		assert_int_equal(words.word[9].length, 1);
-		assert_memory_equal(words.word[9].data, mode, 1);
-	}
-}
-
-static void answer(enum rlk_script script, struct rlk_answer it, int64_t sent_at, int64_t now)
-{
-	rlk_machine_answer(&machine, script, number, sent_at, it, now);
-}
-
-static struct rlk_answer held(uint64_t fence)
-{
-	return (struct rlk_answer) { .outcome = RLK_HELD, .fence = fence };
-}
-
-static struct rlk_answer queued(uint64_t fence, bool new_ticket)
-{
-	return (struct rlk_answer) {
-		.outcome = RLK_QUEUED, .fence = fence, .remaining = 20000, .new_ticket = new_ticket
-	};
-}
-
-static struct rlk_answer busy(uint64_t fence)
-{
-	return (struct rlk_answer) { .outcome = RLK_BUSY, .fence = fence, .remaining = 20000 };
-}
-
-static void assert_done(int32_t status)
-{
-	assert_true(machine.done);
-	assert_int_equal(machine.status, status);
-}
-
-/* A waiter with a ticket, whose LOCK was sent at START and told that the last fence was 10. */
-static void make_waiting(int64_t wait)
-{
-	make(RLK_PUBSUB, wait);
-	room.listening = true;
-	assert_sends(RLK_LOCK, "1", START);
-	answer(RLK_LOCK, queued(10, true), START, START + 5);
-	assert_int_equal(machine.phase, RLK_WAITING);
-}
-
-static bool grant(uint64_t fence, int64_t now)
-{
-	struct rlk_grant it = { token, fence, 1000, RLK_LITERAL("foo") };
-	return rlk_machine_granted(&machine, &it, now);
-}
+/* ---- answers ---- */
 
 static void validity_counts_from_before_the_request(void **state)
 {
 	(void)state;
-	make(RLK_PUBSUB, 60000);
-	assert_sends(RLK_LOCK, "0", START);
+	make_trying(RLK_PUBSUB, 60000);
+	assert_locks("0", START);
 	answer(RLK_LOCK, held(11), START, START + 700);
 	assert_done(REDISLOCK_OK);
-	assert_int_equal(machine.valid_until, START + 30000 - 300 - 2);
-	assert_true(rlk_machine_held(&machine, START + 29697));
-	assert_false(rlk_machine_held(&machine, START + 29698));
+	assert_int_equal(machine.phase, RLK_HOLDING);
+	assert_int_equal(machine.fence, 11);
+	assert_held_until(START + TTL_SURE);
 }
 
 static void answer_that_comes_when_nothing_is_left_is_no_acquisition(void **state)
 {
 	(void)state;
-	make(RLK_PUBSUB, 60000);
-	assert_sends(RLK_LOCK, "0", START);
-	answer(RLK_LOCK, held(11), START, START + 29698);
-	assert_false(machine.done);
-	assert_sends(RLK_LOCK, "0", START + 29698);
+	make_trying(RLK_PUBSUB, 60000);
+	assert_locks("0", START);
+	answer(RLK_LOCK, held(11), START, START + TTL_SURE);
+	assert_undecided();
+	assert_false(rlk_machine_held(&machine, START + TTL_SURE));
+	assert_locks("0", START + TTL_SURE);
+	answer(RLK_LOCK, held(11), START + TTL_SURE, START + TTL_SURE + 1);
+	assert_done(REDISLOCK_OK);
+	assert_held_until(START + TTL_SURE + TTL_SURE);
 }
 
-static void nobody_queues_before_the_subscriptions_are_confirmed(void **state)
+static void answer_with_one_ms_left_is_an_acquisition(void **state)
 {
 	(void)state;
-	make(RLK_PUBSUB, 60000);
-	assert_sends(RLK_LOCK, "0", START);
+	make_trying(RLK_PUBSUB, 60000);
+	assert_locks("0", START);
+	answer(RLK_LOCK, held(11), START, START + TTL_SURE - 1);
+	assert_done(REDISLOCK_OK);
+}
+
+static void single_try_that_finds_it_busy_is_over(void **state)
+{
+	(void)state;
+	make_trying(RLK_PUBSUB, 0);
+	assert_locks("0", START);
 	answer(RLK_LOCK, busy(10), START, START + 1);
-	assert_int_equal(machine.phase, RLK_LISTENING);
-	assert_false(rlk_machine_ready(&machine, START + 1));
-	room.listening = true;
-	rlk_machine_listening(&machine, START + 2);
-	assert_sends(RLK_LOCK, "1", START + 2);
+	assert_done(REDISLOCK_NOT_ACQUIRED);
+	assert_int_equal(machine.phase, RLK_IDLE);
+	assert_false(machine.ticket);
 }
 
-static void grant_above_the_witnessed_fence_counts_from_the_anchor(void **state)
+static void single_try_of_a_spinner_does_not_spin(void **state)
 {
 	(void)state;
-	make_waiting(60000);
-	assert_true(grant(11, START + 300));
-	assert_done(REDISLOCK_OK);
-	assert_int_equal(machine.fence, 11);
-	assert_int_equal(machine.valid_until, START + 1000 - 10 - 2);
+	make_trying(RLK_SPIN, 0);
+	assert_locks("0", START);
+	answer(RLK_LOCK, busy(10), START, START + 1);
+	assert_done(REDISLOCK_NOT_ACQUIRED);
+	assert_sends_nothing(START + 1000);
 }
 
-static void grant_at_or_below_the_witnessed_fence_proves_nothing(void **state)
+static void too_many_dead_before_me_means_ask_again_at_once(void **state)
 {
 	(void)state;
+	make_trying(RLK_PUBSUB, 0);
+	assert_locks("0", START);
+	answer(RLK_LOCK, told(RLK_MORE), START, START + 1);
+	assert_undecided();
+	assert_locks("0", START + 1);
+	answer(RLK_LOCK, told(RLK_MORE), START + 1, START + 2);
+	assert_locks("0", START + 2);
+
 	make_waiting(60000);
-	assert_true(grant(10, START + 300));
-	assert_false(machine.done);
-	assert_sends(RLK_LOCK, "1", START + 300);
+	rlk_machine_tick(&machine, START + 500);
+	assert_locks("1", START + 500);
+	answer(RLK_LOCK, told(RLK_MORE), START + 500, START + 501);
+	assert_int_equal(machine.phase, RLK_WAITING);
+	assert_locks("1", START + 501);
+
+	make_waiting(300);
+	rlk_machine_tick(&machine, START + 300);
+	assert_locks("2", START + 300);
+	answer(RLK_LOCK, told(RLK_MORE), START + 300, START + 301);
+	assert_locks("2", START + 301);
 }
 
-static void late_grant_proves_nothing_and_the_next_lease_is_longer(void **state)
+static void answer_that_makes_no_sense_ends_it_and_leaves_something_to_clean_up(void **state)
 {
 	(void)state;
-	pace.missed_at = 0;
-	make_waiting(60000);
-	assert_true(grant(11, START + 900));
-	assert_false(machine.done);
-	assert_int_equal(machine.handoff, 2000);
-	assert_sends(RLK_LOCK, "1", START + 900);
-	answer(RLK_LOCK, held(11), START + 900, START + 901);
-	assert_done(REDISLOCK_OK);
-}
-
-static void hand_off_is_acknowledged_soon_and_not_mine_means_lost(void **state)
-{
-	(void)state;
-	make_waiting(60000);
-	grant(11, START + 300);
-	int64_t due = rlk_machine_wake(&machine, START + 300);
-	assert_in_range(due - START, 301, 500);
-	assert_sends(RLK_EXTEND, NULL, due);
-	answer(RLK_EXTEND, (struct rlk_answer) { .outcome = RLK_NOT_MINE }, due, due + 1);
-	assert_int_equal(machine.phase, RLK_OVER);
-	assert_false(rlk_machine_held(&machine, due + 1));
-	rlk_machine_release(&machine, PATIENCE, due + 2);
-	assert_done(REDISLOCK_LOST);
+	make_trying(RLK_PUBSUB, 60000);
+	assert_locks("0", START);
+	answer(RLK_LOCK, told(RLK_MALFORMED), START, START + 1);
+	assert_done(REDISLOCK_PROTOCOL);
+	assert_int_equal(machine.phase, RLK_IDLE);
+	assert_true(machine.ticket);
 }
 
 static void answer_to_an_older_request_means_nothing(void **state)
 {
 	(void)state;
-	make_waiting(60000);
-	rlk_machine_tick(&machine, START + 500);
-	assert_sends(RLK_LOCK, "1", START + 500);
-	uint32_t poll = number;
-	grant(11, START + 510);
-	assert_done(REDISLOCK_OK);
-	rlk_machine_answer(&machine, RLK_LOCK, poll, START + 500, queued(10, false), START + 520);
-	assert_int_equal(machine.phase, RLK_HOLDING);
-	assert_true(rlk_machine_held(&machine, START + 520));
+	make_trying(RLK_PUBSUB, 60000);
+	assert_locks("0", START);
+	uint32_t older = number;
+	rlk_machine_dropped(&machine, older, START + 1);
+	rlk_machine_answer(&machine, RLK_LOCK, older, START, held(11), START + 2);
+	assert_undecided();
+	assert_int_equal(machine.phase, RLK_TRYING);
+	assert_locks("0", START + 3);
+	rlk_machine_answer(&machine, RLK_LOCK, older, START, held(11), START + 4);
+	assert_undecided();
+	assert_true(room.witness.at == INT64_MIN);
 }
+
+/* ---- lost connections ---- */
 
 static void lost_answer_is_asked_for_again_with_the_same_token(void **state)
 {
 	(void)state;
-	make(RLK_PUBSUB, 60000);
-	assert_sends(RLK_LOCK, "0", START);
+	make_trying(RLK_PUBSUB, 60000);
+	assert_locks("0", START);
 	rlk_machine_dropped(&machine, number, START + 10);
-	assert_sends(RLK_LOCK, "0", START + 20);
+	assert_true(rlk_machine_ready(&machine, START + 10));
+	assert_request(RLK_LOCK, KEYS TOKEN "|30000|1000|0|client|me", START + 20);
 	answer(RLK_LOCK, held(11), START + 20, START + 21);
 	assert_done(REDISLOCK_OK);
+	assert_held_until(START + 20 + TTL_SURE);
 }
 
-static void release_whose_answer_was_lost_counts_as_released(void **state)
+static void passing_trouble_is_told_if_no_answer_ever_comes(void **state)
 {
 	(void)state;
-	make(RLK_PUBSUB, 60000);
-	assert_sends(RLK_LOCK, "0", START);
-	answer(RLK_LOCK, held(11), START, START + 1);
-	rlk_machine_release(&machine, PATIENCE, START + 10);
-	assert_sends(RLK_UNLOCK, NULL, START + 10);
-	rlk_machine_dropped(&machine, number, START + 20);
-	assert_sends(RLK_UNLOCK, NULL, START + 30);
-	answer(RLK_UNLOCK, (struct rlk_answer) { .outcome = RLK_NOT_MINE }, START + 30, START + 31);
-	assert_done(REDISLOCK_OK);
-}
-
-static void deadline_brings_a_last_try_that_leaves_the_queue(void **state)
-{
-	(void)state;
-	make_waiting(300);
-	rlk_machine_tick(&machine, START + 300);
-	assert_sends(RLK_LOCK, "2", START + 300);
-	answer(RLK_LOCK, busy(10), START + 300, START + 301);
-	assert_done(REDISLOCK_NOT_ACQUIRED);
+	make_trying(RLK_PUBSUB, 1000);
+	rlk_machine_trouble(&machine, REDISLOCK_CONNECTION_LOST, false, START + 10);
+	assert_undecided();
+	assert_true(rlk_machine_ready(&machine, START + 20));
+	rlk_machine_tick(&machine, START + 1000 + RLK_GRACE_MS);
+	assert_done(REDISLOCK_CONNECTION_LOST);
 	assert_false(machine.ticket);
 }
 
-static void last_try_without_an_answer_ends_and_leaves_something_to_clean_up(void **state)
+static void trouble_of_an_earlier_acquisition_is_forgotten(void **state)
+{
+	(void)state;
+	passing_trouble_is_told_if_no_answer_ever_comes(NULL);
+	rlk_machine_acquire(&machine, RLK_LITERAL(TOKEN), 7, PATIENCE, START + 2000);
+	rlk_machine_tick(&machine, START + 3000 + RLK_GRACE_MS);
+	assert_done(REDISLOCK_TIMEOUT);
+}
+
+static void final_trouble_ends_it_at_once(void **state)
+{
+	(void)state;
+	make_trying(RLK_PUBSUB, 60000);
+	rlk_machine_trouble(&machine, REDISLOCK_AUTHENTICATION, true, START + 10);
+	assert_done(REDISLOCK_AUTHENTICATION);
+	assert_int_equal(machine.phase, RLK_IDLE);
+
+	make_trying(RLK_PUBSUB, 60000);
+	assert_locks("0", START);
+	answer(RLK_LOCK, busy(10), START, START + 1);
+	assert_int_equal(machine.phase, RLK_LISTENING);
+	rlk_machine_trouble(&machine, REDISLOCK_PERMISSION, true, START + 10);
+	assert_done(REDISLOCK_PERMISSION);
+}
+
+static void trouble_is_none_of_a_waiters_with_nothing_to_send(void **state)
+{
+	(void)state;
+	make_waiting(60000);
+	rlk_machine_trouble(&machine, REDISLOCK_CONNECTION_LOST, true, START + 10);
+	assert_undecided();
+	assert_int_equal(machine.phase, RLK_WAITING);
+}
+
+/* ---- errors ---- */
+
+static void error_that_passes_is_waited_for_longer_and_longer(void **state)
+{
+	static const int64_t pauses[] = { 10, 20, 40, 80, 160, 320, 640, 640, 640 };
+	static const enum rlk_remedy remedies[] = { RLK_TRY_AGAIN, RLK_RECONNECT };
+	(void)state;
+	for (size_t k = 0; k < 2; k++) {
+		int64_t now = START;
+		make_trying(RLK_PUBSUB, 60000);
+		for (size_t i = 0; i < sizeof pauses / sizeof pauses[0]; i++) {
+			assert_locks("0", now);
+			rlk_machine_error(&machine, number, REDISLOCK_SERVER, remedies[k], now);
+			assert_undecided();
+			assert_int_equal(rlk_machine_wake(&machine, now), now + pauses[i]);
+			assert_sends_nothing(now + pauses[i] - 1);
+			now += pauses[i];
+		}
+		assert_locks("0", now);
+		answer(RLK_LOCK, told(RLK_MORE), now, now);
+		assert_locks("0", now);
+		rlk_machine_error(&machine, number, REDISLOCK_SERVER, remedies[k], now);
+		assert_int_equal(rlk_machine_wake(&machine, now), now + 10);
+	}
+}
+
+static void error_that_does_not_pass_in_time_is_told(void **state)
+{
+	(void)state;
+	make_trying(RLK_PUBSUB, 100);
+	assert_locks("0", START);
+	rlk_machine_error(&machine, number, REDISLOCK_READ_ONLY, RLK_RECONNECT, START + 1);
+	rlk_machine_tick(&machine, START + 100 + RLK_GRACE_MS);
+	assert_done(REDISLOCK_READ_ONLY);
+}
+
+static void unknown_script_is_sent_at_once_and_is_no_failure(void **state)
+{
+	(void)state;
+	make_trying(RLK_PUBSUB, 0);
+	assert_locks("0", START);
+	rlk_machine_error(&machine, number, REDISLOCK_SERVER, RLK_SEND_SCRIPT, START + 1);
+	assert_locks("0", START + 1);
+	assert_int_equal(machine.trouble, REDISLOCK_OK);
+	answer(RLK_LOCK, held(11), START + 1, START + 2);
+	assert_done(REDISLOCK_OK);
+}
+
+static void error_that_does_not_pass_goes_to_the_caller_and_leaves_something_to_clean_up(void **state)
+{
+	(void)state;
+	make_trying(RLK_PUBSUB, 60000);
+	assert_locks("0", START);
+	rlk_machine_error(&machine, number, REDISLOCK_WRONG_TYPE, RLK_GIVE_UP, START + 1);
+	assert_done(REDISLOCK_WRONG_TYPE);
+	assert_int_equal(machine.phase, RLK_IDLE);
+	assert_true(machine.ticket);
+
+	make_waiting(60000);
+	rlk_machine_tick(&machine, START + 500);
+	assert_locks("1", START + 500);
+	rlk_machine_error(&machine, number, REDISLOCK_PERMISSION, RLK_GIVE_UP, START + 501);
+	assert_done(REDISLOCK_PERMISSION);
+	assert_null(rlk_room_foremost(&room));
+	assert_true(machine.ticket);
+}
+
+/* ---- patience ---- */
+
+static void single_try_without_an_answer_ends_with_its_patience(void **state)
+{
+	(void)state;
+	make_trying(RLK_PUBSUB, 0);
+	assert_locks("0", START);
+	assert_int_equal(rlk_machine_wake(&machine, START), START + PATIENCE);
+	rlk_machine_tick(&machine, START + PATIENCE - 1);
+	assert_undecided();
+	rlk_machine_tick(&machine, START + PATIENCE);
+	assert_done(REDISLOCK_TIMEOUT);
+	assert_true(machine.ticket);
+}
+
+static void wait_without_an_answer_ends_soon_after_its_deadline(void **state)
+{
+	(void)state;
+	make_trying(RLK_PUBSUB, 1000);
+	assert_locks("0", START);
+	assert_int_equal(rlk_machine_wake(&machine, START), START + 1000);
+	rlk_machine_tick(&machine, START + 1000);
+	assert_undecided();
+	assert_int_equal(rlk_machine_wake(&machine, START + 1000), START + 1000 + RLK_GRACE_MS);
+	rlk_machine_tick(&machine, START + 1000 + RLK_GRACE_MS - 1);
+	assert_undecided();
+	rlk_machine_tick(&machine, START + 1000 + RLK_GRACE_MS);
+	assert_done(REDISLOCK_TIMEOUT);
+}
+
+static void endless_wait_has_no_end(void **state)
+{
+	(void)state;
+	make_trying(RLK_PUBSUB, -1);
+	assert_locks("0", START);
+	assert_true(rlk_machine_wake(&machine, START) == RLK_NEVER);
+	rlk_machine_tick(&machine, RLK_NEVER - 1);
+	assert_undecided();
+}
+
+static void wait_beyond_all_time_has_no_end(void **state)
+{
+	(void)state;
+	make_trying(RLK_PUBSUB, INT64_MAX);
+	assert_true(machine.deadline == RLK_NEVER);
+	assert_true(machine.end_at == RLK_NEVER);
+	make_trying(RLK_PUBSUB, RLK_NEVER - 1 - START);
+	assert_true(machine.deadline == RLK_NEVER - 1);
+	assert_true(machine.end_at == RLK_NEVER);
+}
+
+static void tries_that_are_answered_late_end_as_not_acquired(void **state)
+{
+	(void)state;
+	make_trying(RLK_PUBSUB, 0);
+	assert_locks("0", START);
+	answer(RLK_LOCK, told(RLK_MORE), START, START + 1);
+	rlk_machine_tick(&machine, START + PATIENCE);
+	assert_done(REDISLOCK_NOT_ACQUIRED);
+}
+
+/* ---- once more ---- */
+
+static void held_lock_is_not_acquired_twice(void **state)
+{
+	(void)state;
+	make_holding();
+	rlk_machine_acquire(&machine, RLK_LITERAL("other"), 7, PATIENCE, START + 100);
+	assert_done(REDISLOCK_IN_USE);
+	assert_int_equal(machine.phase, RLK_HOLDING);
+	assert_held_until(START + TTL_SURE);
+	assert_int_equal(machine.token_length, sizeof TOKEN - 1);
+}
+
+static void renewed_lease_that_was_lost_is_told_before_it_is_acquired_again(void **state)
+{
+	(void)state;
+	make_lost();
+	rlk_machine_acquire(&machine, RLK_LITERAL("other"), 7, PATIENCE, START + 40000);
+	assert_done(REDISLOCK_LOST);
+	assert_int_equal(machine.phase, RLK_IDLE);
+	assert_true(machine.ticket);
+	rlk_machine_acquire(&machine, RLK_LITERAL("other"), 7, PATIENCE, START + 40001);
+	assert_undecided();
+	assert_locks("0", START + 40001);
+}
+
+static void renewed_lease_that_ran_out_unnoticed_is_told_too(void **state)
+{
+	(void)state;
+	make_holding();
+	rlk_machine_acquire(&machine, RLK_LITERAL("other"), 7, PATIENCE, START + TTL_SURE);
+	assert_done(REDISLOCK_LOST);
+	assert_int_equal(machine.phase, RLK_IDLE);
+}
+
+static void lease_that_was_to_run_out_may_be_followed_by_another(void **state)
+{
+	(void)state;
+	make(RLK_PUBSUB, 60000);
+	machine.renew = false;
+	rlk_machine_acquire(&machine, RLK_LITERAL(TOKEN), 7, PATIENCE, START);
+	assert_locks("0", START);
+	answer(RLK_LOCK, held(11), START, START + 1);
+	assert_true(rlk_machine_wake(&machine, START + 1) == START + TTL_SURE);
+	rlk_machine_tick(&machine, START + TTL_SURE);
+	rlk_machine_acquire(&machine, RLK_LITERAL("other"), 7, PATIENCE, START + 40000);
+	assert_undecided();
+	assert_int_equal(machine.token_length, 5);
+	assert_memory_equal(machine.token, "other", 5);
+	assert_locks("0", START + 40000);
+}
+
+static void every_acquisition_starts_afresh(void **state)
 {
 	(void)state;
 	make_waiting(300);
 	rlk_machine_tick(&machine, START + 300);
-	assert_sends(RLK_LOCK, "2", START + 300);
-	rlk_machine_tick(&machine, START + 300 + RLK_GRACE_MS);
+	assert_locks("2", START + 300);
+	answer(RLK_LOCK, busy(10), START + 300, START + 301);
 	assert_done(REDISLOCK_NOT_ACQUIRED);
-	assert_true(machine.ticket);
-}
-
-static void foremost_polls_at_half_of_the_hand_off_lease(void **state)
-{
-	(void)state;
-	make_waiting(60000);
-	assert_int_equal(rlk_machine_wake(&machine, START + 5), START + 500);
-	rlk_machine_tick(&machine, START + 499);
-	assert_false(rlk_machine_ready(&machine, START + 499));
-	rlk_machine_tick(&machine, START + 500);
-	assert_sends(RLK_LOCK, "1", START + 500);
-}
-
-static void spinner_pauses_and_never_queues(void **state)
-{
-	(void)state;
-	make(RLK_SPIN, 60000);
-	assert_sends(RLK_LOCK, "0", START);
-	answer(RLK_LOCK, busy(10), START, START + 1);
-	assert_false(rlk_machine_ready(&machine, START + 100));
-	rlk_machine_tick(&machine, START + 101);
-	assert_sends(RLK_LOCK, "0", START + 101);
-}
-
-static void unanswered_renewals_end_at_the_local_validity(void **state)
-{
-	(void)state;
-	make(RLK_PUBSUB, 60000);
-	assert_sends(RLK_LOCK, "0", START);
-	answer(RLK_LOCK, held(11), START, START + 1);
-	assert_int_equal(rlk_machine_wake(&machine, START + 1), START + 10000);
-	assert_sends(RLK_RENEW, NULL, START + 10000);
-	rlk_machine_tick(&machine, START + 29697);
-	assert_int_equal(machine.phase, RLK_HOLDING);
-	rlk_machine_tick(&machine, START + 29698);
-	assert_int_equal(machine.phase, RLK_OVER);
-}
-
-static void shorter_lease_counts_from_its_sending(void **state)
-{
-	(void)state;
-	make(RLK_PUBSUB, 60000);
-	assert_sends(RLK_LOCK, "0", START);
-	answer(RLK_LOCK, held(11), START, START + 1);
-	rlk_machine_extend(&machine, 1000, PATIENCE, START + 100);
-	assert_sends(RLK_EXTEND, NULL, START + 100);
-	assert_false(rlk_machine_held(&machine, START + 1100));
+	rlk_machine_acquire(&machine, RLK_LITERAL(TOKEN), 0, PATIENCE, START + 400);
+	assert_undecided();
+	assert_false(machine.answered);
+	assert_false(machine.late);
+	assert_false(machine.ticket);
+	assert_int_equal(machine.jitter, 1);
+	assert_int_equal(machine.deadline, START + 700);
+	assert_locks("1", START + 400);
 }
 
 int main(void)
@@ -286,20 +377,31 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(validity_counts_from_before_the_request),
 		cmocka_unit_test(answer_that_comes_when_nothing_is_left_is_no_acquisition),
-		cmocka_unit_test(nobody_queues_before_the_subscriptions_are_confirmed),
-		cmocka_unit_test(grant_above_the_witnessed_fence_counts_from_the_anchor),
-		cmocka_unit_test(grant_at_or_below_the_witnessed_fence_proves_nothing),
-		cmocka_unit_test(late_grant_proves_nothing_and_the_next_lease_is_longer),
-		cmocka_unit_test(hand_off_is_acknowledged_soon_and_not_mine_means_lost),
+		cmocka_unit_test(answer_with_one_ms_left_is_an_acquisition),
+		cmocka_unit_test(single_try_that_finds_it_busy_is_over),
+		cmocka_unit_test(single_try_of_a_spinner_does_not_spin),
+		cmocka_unit_test(too_many_dead_before_me_means_ask_again_at_once),
+		cmocka_unit_test(answer_that_makes_no_sense_ends_it_and_leaves_something_to_clean_up),
 		cmocka_unit_test(answer_to_an_older_request_means_nothing),
 		cmocka_unit_test(lost_answer_is_asked_for_again_with_the_same_token),
-		cmocka_unit_test(release_whose_answer_was_lost_counts_as_released),
-		cmocka_unit_test(deadline_brings_a_last_try_that_leaves_the_queue),
-		cmocka_unit_test(last_try_without_an_answer_ends_and_leaves_something_to_clean_up),
-		cmocka_unit_test(foremost_polls_at_half_of_the_hand_off_lease),
-		cmocka_unit_test(spinner_pauses_and_never_queues),
-		cmocka_unit_test(unanswered_renewals_end_at_the_local_validity),
-		cmocka_unit_test(shorter_lease_counts_from_its_sending),
+		cmocka_unit_test(passing_trouble_is_told_if_no_answer_ever_comes),
+		cmocka_unit_test(trouble_of_an_earlier_acquisition_is_forgotten),
+		cmocka_unit_test(final_trouble_ends_it_at_once),
+		cmocka_unit_test(trouble_is_none_of_a_waiters_with_nothing_to_send),
+		cmocka_unit_test(error_that_passes_is_waited_for_longer_and_longer),
+		cmocka_unit_test(error_that_does_not_pass_in_time_is_told),
+		cmocka_unit_test(unknown_script_is_sent_at_once_and_is_no_failure),
+		cmocka_unit_test(error_that_does_not_pass_goes_to_the_caller_and_leaves_something_to_clean_up),
+		cmocka_unit_test(single_try_without_an_answer_ends_with_its_patience),
+		cmocka_unit_test(wait_without_an_answer_ends_soon_after_its_deadline),
+		cmocka_unit_test(endless_wait_has_no_end),
+		cmocka_unit_test(wait_beyond_all_time_has_no_end),
+		cmocka_unit_test(tries_that_are_answered_late_end_as_not_acquired),
+		cmocka_unit_test(held_lock_is_not_acquired_twice),
+		cmocka_unit_test(renewed_lease_that_was_lost_is_told_before_it_is_acquired_again),
+		cmocka_unit_test(renewed_lease_that_ran_out_unnoticed_is_told_too),
+		cmocka_unit_test(lease_that_was_to_run_out_may_be_followed_by_another),
+		cmocka_unit_test(every_acquisition_starts_afresh),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
