@@ -114,25 +114,23 @@ static const struct {
 	{ { "NOREPLICAS", 10 }, REDISLOCK_NOT_ENOUGH_REPLICAS, RLK_GIVE_UP },
 };
 
-/* Redis before 7 wraps a script's error: "ERR Error running script (call to ...): @user_script:1: -CODE text", the dash
- * not always there. */
+/* Redis before 7 wraps a script's error: "ERR Error running script (call to ...): @user_script:1: CODE text", and one
+ * that it raises itself once more: "...: @user_script:1: @user_script: 1: -CODE text". */
 static struct rlk_slice unwrap(struct rlk_slice error)
 {
 	static const char mark[] = "@user_script:";
+	const size_t length = sizeof mark - 1;
 	if (error.length < 3 || memcmp(error.data, "ERR", 3) != 0) {
 		return error;
 	}
 	struct rlk_slice inner = error;
-	for (size_t i = 0; i + sizeof mark - 1 < error.length; i++) {
-		if (memcmp(error.data + i, mark, sizeof mark - 1) == 0) {
-			i += sizeof mark - 1;
-			while (i < error.length && error.data[i] != ' ') {
-				i++;
+	for (size_t i = 0; i + length < error.length; i++) {
+		if (memcmp(error.data + i, mark, length) == 0) {
+			size_t code = i + length;
+			while (code < error.length && memchr(" -:0123456789", error.data[code], 13) != NULL) {
+				code++;
 			}
-			while (i < error.length && (error.data[i] == ' ' || error.data[i] == '-')) {
-				i++;
-			}
-			inner = (struct rlk_slice) { error.data + i, error.length - i };
+			inner = (struct rlk_slice) { error.data + code, error.length - code };
 		}
 	}
 	return inner;

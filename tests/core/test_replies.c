@@ -230,6 +230,27 @@ static void code_is_a_whole_word_at_the_beginning(void **state)
 	assert_error("WRONGTYP", REDISLOCK_SERVER, RLK_GIVE_UP);
 }
 
+/* Up to version 6 the server put where it happened in front. An error that it raises itself, for not being willing to
+ * execute a command of the script, has that twice, and the dash of a reply. */
+static void error_inside_of_a_script_is_found_within_its_wrapping(void **state)
+{
+#define CALL "ERR Error running script (call to f_0123456789abcdef0123456789abcdef01234567): "
+	(void)state;
+	assert_error(CALL "@user_script:12: WRONGTYPE Operation against a key holding the wrong kind of value",
+	             REDISLOCK_WRONG_TYPE, RLK_GIVE_UP);
+	assert_error(CALL "@user_script:12: -READONLY You can't write against a read only slave.", REDISLOCK_READ_ONLY,
+	             RLK_RECONNECT);
+	assert_error(CALL "@user_script:4: @user_script: 4: -READONLY You can't write against a read only replica.",
+	             REDISLOCK_READ_ONLY, RLK_RECONNECT);
+	assert_error(CALL "@user_script:4: @user_script: 4: -NOREPLICAS Not enough good replicas to write.",
+	             REDISLOCK_NOT_ENOUGH_REPLICAS, RLK_GIVE_UP);
+	assert_error(CALL "@user_script:4: @user_script: 4: -NOPERM this user has no permissions", REDISLOCK_PERMISSION,
+	             RLK_GIVE_UP);
+	assert_error(CALL "@user_script:4: @user_script: 4: -OOM command not allowed when used memory > 'maxmemory'.",
+	             REDISLOCK_SERVER, RLK_GIVE_UP);
+#undef CALL
+}
+
 static void wrapping_with_nothing_inside_is_some_error(void **state)
 {
 	(void)state;
@@ -268,6 +289,7 @@ int main(void)
 		cmocka_unit_test(error_is_known_by_its_code),
 		cmocka_unit_test(any_other_error_goes_to_the_caller),
 		cmocka_unit_test(code_is_a_whole_word_at_the_beginning),
+		cmocka_unit_test(error_inside_of_a_script_is_found_within_its_wrapping),
 		cmocka_unit_test(wrapping_with_nothing_inside_is_some_error),
 		cmocka_unit_test(only_a_plain_error_is_unwrapped),
 	};
