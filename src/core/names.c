@@ -8,7 +8,8 @@
 #define QUEUE_PREFIX "rlock-queue:"
 #define CHANNEL_PREFIX "rlock-channel:"
 
-/* The hash tag as a cluster finds it: what is between the first { and the next }, if anything; else the whole name. */
+/* The hash tag as a cluster finds it: what is between the first { and the next }, if anything; else the whole name. One
+ * with a } can't be a tag, and has none: it is refused in a cluster, and elsewhere its keys must not be another's. */
 static struct rlk_slice tag_of(const char *name, size_t length)
 {
 	const char *open = memchr(name, '{', length);
@@ -19,7 +20,7 @@ static struct rlk_slice tag_of(const char *name, size_t length)
 			return (struct rlk_slice) { tag, (size_t)(end - tag) };
 		}
 	}
-	return (struct rlk_slice) { name, length };
+	return (struct rlk_slice) { name, memchr(name, '}', length) == NULL ? length : 0 };
 }
 
 size_t rlk_names_size(const char *name, size_t length)
@@ -70,19 +71,16 @@ bool rlk_names_of_state(struct rlk_slice key, struct rlk_slice *name)
 	if (key.length < prefix + 1 || memcmp(key.data, RLK_STATE_PREFIX "{", prefix + 1) != 0) {
 		return false;
 	}
-	const char *tag = key.data + prefix + 1;
-	const char *end = key.data + key.length;
-	/* The tag itself may hold "}:", so every split is tried until what follows has just this tag. */
-	for (const char *at = tag; (size_t)(end - at) > 2; at++) {
-		if (at[0] != '}' || at[1] != ':') {
-			continue;
-		}
-		struct rlk_slice candidate = { at + 2, (size_t)(end - at - 2) };
-		struct rlk_slice its_tag = tag_of(candidate.data, candidate.length);
-		if (its_tag.length == (size_t)(at - tag) && memcmp(its_tag.data, tag, its_tag.length) == 0) {
-			*name = candidate;
-			return true;
-		}
+	const char *tag = key.data + prefix + 1, *end = key.data + key.length;
+	const char *close = memchr(tag, '}', (size_t)(end - tag));
+	if (close == NULL || end - close < 3 || close[1] != ':') {
+		return false;
 	}
-	return false;
+	struct rlk_slice candidate = { close + 2, (size_t)(end - close - 2) };
+	struct rlk_slice its_tag = tag_of(candidate.data, candidate.length);
+	if (its_tag.length != (size_t)(close - tag) || memcmp(its_tag.data, tag, its_tag.length) != 0) {
+		return false;
+	}
+	*name = candidate;
+	return true;
 }

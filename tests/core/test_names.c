@@ -78,6 +78,26 @@ static void tag_is_between_the_first_brace_and_the_next_that_closes(void **state
 	}
 }
 
+/* A tag can't hold the }, and two names must not share a key: "a}:{a" and "{a}:a}:{a" would, were the name its own tag.
+ */
+static void name_with_a_closing_brace_and_no_tag_has_an_empty_one(void **state)
+{
+	static const struct {
+		const char *name, *queue;
+	} cases[] = {
+		{ "}", "rlock-queue:{}:}" },
+		{ "{}x", "rlock-queue:{}:{}x" },
+		{ "{}{x}", "rlock-queue:{}:{}{x}" },
+		{ "a}:{a", "rlock-queue:{}:a}:{a" },
+		{ "{a}:a}:{a", "rlock-queue:{a}:{a}:a}:{a" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		build(cases[i].name, strlen(cases[i].name));
+		assert_slice(names.queue, cases[i].queue, strlen(cases[i].queue));
+	}
+}
+
 static void any_byte_may_be_in_a_name(void **state)
 {
 	(void)state;
@@ -150,6 +170,19 @@ static void all_keys_of_a_lock_lie_in_one_slot(void **state)
 	}
 }
 
+/* So no two names share a key either. */
+static void state_key_tells_its_name(void **state)
+{
+	struct walk walk = { .count = 0 };
+	struct rlk_slice name;
+	(void)state;
+	while (next_name(&walk)) {
+		build(walk.name, walk.length);
+		assert_true(rlk_names_of_state(names.state, &name));
+		assert_slice(name, walk.name, walk.length);
+	}
+}
+
 static void key_that_is_no_state_tells_no_name(void **state)
 {
 	static const char *const keys[] = {
@@ -182,9 +215,11 @@ int main(void)
 		cmocka_unit_test(plain_name_is_its_own_tag),
 		cmocka_unit_test(name_with_a_tag_keeps_it),
 		cmocka_unit_test(tag_is_between_the_first_brace_and_the_next_that_closes),
+		cmocka_unit_test(name_with_a_closing_brace_and_no_tag_has_an_empty_one),
 		cmocka_unit_test(any_byte_may_be_in_a_name),
 		cmocka_unit_test(longest_name_fits),
 		cmocka_unit_test(all_keys_of_a_lock_lie_in_one_slot),
+		cmocka_unit_test(state_key_tells_its_name),
 		cmocka_unit_test(key_that_is_no_state_tells_no_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, tear_down);
