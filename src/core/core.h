@@ -220,7 +220,8 @@ struct rlk_machine {
 	int64_t stated_at;    /* when the state was last written, at the earliest */
 	bool unacknowledged;  /* held by a hand-off, or by a hand-off lease, so far */
 	bool lasting;         /* the state may have lost its expiry, for a lease without an end */
-	bool released_in_time, uncertain;
+	bool released_in_time;
+	bool uncertain; /* an UNLOCK was sent, and nobody knows what became of it */
 
 	struct rlk_request ask;  /* LOCK, CANCEL, UNLOCK, the caller's EXTEND */
 	struct rlk_request keep; /* acknowledgement and renewal */

@@ -138,7 +138,7 @@ void rlk_machine_acquire(struct rlk_machine *machine, struct rlk_slice token, ui
                          int64_t now)
 {
 	begin(machine);
-	if (rlk_machine_held(machine, now)) {
+	if (holds(machine) && now < machine->valid_until) {
 		finish(machine, REDISLOCK_IN_USE);
 		return;
 	}
@@ -235,9 +235,10 @@ void rlk_machine_abandon(struct rlk_machine *machine)
 	machine->suspended = false;
 }
 
+/* Whoever releases believes no more: another may hold the lock before the answer is here, or without one. */
 bool rlk_machine_held(const struct rlk_machine *machine, int64_t now)
 {
-	return (holds(machine) || machine->phase == RLK_RELEASING) && now < machine->valid_until;
+	return holds(machine) && !machine->uncertain && now < machine->valid_until;
 }
 
 bool rlk_machine_in_background(const struct rlk_machine *machine)
@@ -314,7 +315,7 @@ static void answer_to_extend(struct rlk_machine *machine, int64_t sent_at, const
 		lose(machine);
 		return;
 	}
-	machine->unacknowledged = false;
+	machine->unacknowledged = machine->uncertain = false;
 	machine->valid_until = rlk_lease_end(sent_at, machine->lease);
 	machine->keep_at = renew_at(machine, sent_at);
 	if (machine->phase == RLK_EXTENDING) {
@@ -340,7 +341,8 @@ static void take_evidence(struct rlk_machine *machine, enum rlk_script script, i
 {
 	if (script == RLK_LOCK && answer->outcome <= RLK_BUSY && answer->outcome != RLK_NOT_MINE) {
 		rlk_room_saw(machine->room, sent_at, answer->fence);
-	} else if (answer->outcome == RLK_HELD && script != RLK_CANCEL && sent_at < machine->valid_until) {
+	} else if (answer->outcome == RLK_HELD && script != RLK_CANCEL && sent_at < machine->valid_until &&
+	           !machine->uncertain) {
 		/* It tells no fence. The own one was the last while the hold was sure; later the same token may have
 		 * been granted the lock again. */
 		rlk_room_saw(machine->room, sent_at, machine->fence);
@@ -406,7 +408,7 @@ void rlk_machine_error(struct rlk_machine *machine, uint32_t number, int32_t sta
 void rlk_machine_dropped(struct rlk_machine *machine, uint32_t number, int64_t now)
 {
 	if (machine->ask.flying && machine->ask.number == number) {
-		machine->uncertain = true;
+		machine->uncertain |= machine->phase == RLK_RELEASING;
 		rlk_request_want(&machine->ask, now);
 	} else if (machine->keep.flying && machine->keep.number == number) {
 		rlk_request_clear(&machine->keep);
@@ -502,6 +504,7 @@ void rlk_machine_tick(struct rlk_machine *machine, int64_t now)
 		lose(machine);
 	} else if (machine->ask.wanted || machine->ask.flying) {
 		if (now >= machine->end_at) {
+			machine->uncertain |= machine->phase == RLK_RELEASING && machine->ask.flying;
 			fail(machine, machine->trouble != REDISLOCK_OK ? machine->trouble : REDISLOCK_TIMEOUT);
 		}
 	}

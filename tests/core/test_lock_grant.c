@@ -310,6 +310,18 @@ static void release_after_the_hold_ran_out_proves_nothing(void **state)
 	assert_witness(START, 11);
 }
 
+/* The first one may have released it, and the same token been granted it again. */
+static void release_that_is_repeated_proves_nothing(void **state)
+{
+	(void)state;
+	make_releasing();
+	rlk_machine_dropped(&machine, number, START + 20);
+	assert_sends(RLK_UNLOCK, START + 20);
+	answer(RLK_UNLOCK, told(RLK_HELD), START + 20, START + 21);
+	assert_done(REDISLOCK_OK);
+	assert_witness(START, 11);
+}
+
 static void not_mine_proves_nothing(void **state)
 {
 	(void)state;
@@ -348,6 +360,7 @@ int main(void)
 		cmocka_unit_test(renewal_proves_that_the_own_fence_is_the_last),
 		cmocka_unit_test(release_proves_that_the_own_fence_was_the_last),
 		cmocka_unit_test(release_after_the_hold_ran_out_proves_nothing),
+		cmocka_unit_test(release_that_is_repeated_proves_nothing),
 		cmocka_unit_test(not_mine_proves_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -238,6 +238,17 @@ static void suspended_machine_lets_time_pass(void **state)
 	}
 }
 
+static void hold_is_believed_in_while_holding_or_extending(void **state)
+{
+	(void)state;
+	for (int phase = 0; phase < PHASES; phase++) {
+		make_in((enum rlk_phase)phase);
+		bool holds = phase == RLK_HOLDING || phase == RLK_EXTENDING;
+		assert_int_equal(rlk_machine_held(&machine, quiet), holds);
+		assert_int_equal(rlk_machine_in_background(&machine), holds);
+	}
+}
+
 /* Whatever was going on, nothing more comes of it. */
 static void abandoned_machine_is_idle(void **state)
 {
@@ -269,6 +280,7 @@ int main(void)
 		cmocka_unit_test(grants_concern_all_but_those_that_are_idle_or_have_lost),
 		cmocka_unit_test(time_in_which_nothing_is_due_changes_nothing),
 		cmocka_unit_test(suspended_machine_lets_time_pass),
+		cmocka_unit_test(hold_is_believed_in_while_holding_or_extending),
 		cmocka_unit_test(abandoned_machine_is_idle),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

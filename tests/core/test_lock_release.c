@@ -128,6 +128,34 @@ static void release_after_the_validity_whose_answer_was_lost_says_lost(void **st
 	assert_done(REDISLOCK_LOST);
 }
 
+/* It was lost in the past: no UNLOCK is in doubt. */
+static void extension_whose_answer_was_lost_does_not_make_a_lost_lock_released(void **state)
+{
+	(void)state;
+	make_holding();
+	rlk_machine_extend(&machine, 6000, PATIENCE, START + 10);
+	assert_sends(RLK_EXTEND, START + 10);
+	rlk_machine_dropped(&machine, number, START + 20);
+	assert_sends(RLK_EXTEND, START + 20);
+	answer(RLK_EXTEND, told(RLK_HELD), START + 20, START + 21);
+	rlk_machine_release(&machine, PATIENCE, START + 30);
+	assert_sends(RLK_UNLOCK, START + 30);
+	answer(RLK_UNLOCK, told(RLK_NOT_MINE), START + 30, START + 31);
+	assert_done(REDISLOCK_LOST);
+
+	make_holding();
+	rlk_machine_extend(&machine, 6000, PATIENCE, START + 10);
+	assert_sends(RLK_EXTEND, START + 10);
+	rlk_machine_dropped(&machine, number, START + 20);
+	assert_sends(RLK_EXTEND, START + 20);
+	rlk_machine_error(&machine, number, REDISLOCK_SERVER, RLK_GIVE_UP, START + 21);
+	assert_true(rlk_machine_held(&machine, START + 30));
+	rlk_machine_release(&machine, PATIENCE, START + 30);
+	assert_sends(RLK_UNLOCK, START + 30);
+	answer(RLK_UNLOCK, told(RLK_NOT_MINE), START + 30, START + 31);
+	assert_done(REDISLOCK_LOST);
+}
+
 static void lock_whose_answer_was_lost_does_not_make_a_lost_lock_released(void **state)
 {
 	(void)state;
@@ -202,6 +230,55 @@ static void release_without_a_connection_ends_with_its_patience(void **state)
 	assert_done(REDISLOCK_LOST);
 }
 
+static void release_that_was_given_up_unanswered_may_have_released(void **state)
+{
+	(void)state;
+	make_releasing();
+	rlk_machine_tick(&machine, START + 10 + PATIENCE);
+	assert_done(REDISLOCK_TIMEOUT);
+	rlk_machine_release(&machine, PATIENCE, START + 20000);
+	assert_sends(RLK_UNLOCK, START + 20000);
+	answer(RLK_UNLOCK, told(RLK_NOT_MINE), START + 20000, START + 20001);
+	assert_done(REDISLOCK_OK);
+}
+
+/* Somebody else may hold the lock from the moment on when the release was sent. */
+static void lock_under_release_is_not_believed_to_be_held(void **state)
+{
+	(void)state;
+	make_holding();
+	assert_true(rlk_machine_held(&machine, START + 10));
+	rlk_machine_release(&machine, PATIENCE, START + 10);
+	assert_sends(RLK_UNLOCK, START + 10);
+	assert_false(rlk_machine_held(&machine, START + 10));
+	rlk_machine_dropped(&machine, number, START + 20);
+	assert_false(rlk_machine_held(&machine, START + 20));
+	rlk_machine_tick(&machine, START + 10 + PATIENCE);
+	assert_done(REDISLOCK_TIMEOUT);
+	assert_false(rlk_machine_held(&machine, START + 10 + PATIENCE));
+	/* Nor is it free for another acquisition. */
+	rlk_machine_acquire(&machine, RLK_LITERAL("other"), 7, PATIENCE, START + 20000);
+	assert_done(REDISLOCK_IN_USE);
+	rlk_machine_release(&machine, PATIENCE, START + 20001);
+	assert_sends(RLK_UNLOCK, START + 20001);
+	answer(RLK_UNLOCK, told(RLK_HELD), START + 20001, START + 20002);
+	assert_done(REDISLOCK_OK);
+}
+
+static void extension_that_finds_it_after_all_brings_the_hold_back(void **state)
+{
+	(void)state;
+	make_releasing();
+	rlk_machine_dropped(&machine, number, START + 20);
+	rlk_machine_tick(&machine, START + 10 + PATIENCE);
+	assert_done(REDISLOCK_TIMEOUT);
+	rlk_machine_extend(&machine, TTL, PATIENCE, START + 20000);
+	assert_sends(RLK_EXTEND, START + 20000);
+	answer(RLK_EXTEND, told(RLK_HELD), START + 20000, START + 20001);
+	assert_done(REDISLOCK_OK);
+	assert_held_until(START + 20000 + TTL_SURE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,11 +292,15 @@ int main(void)
 		cmocka_unit_test(release_whose_answer_was_lost_counts_as_released),
 		cmocka_unit_test(release_within_the_validity_counts_even_if_its_answer_was_lost_and_the_retry_is_late),
 		cmocka_unit_test(release_after_the_validity_whose_answer_was_lost_says_lost),
+		cmocka_unit_test(extension_whose_answer_was_lost_does_not_make_a_lost_lock_released),
 		cmocka_unit_test(lock_whose_answer_was_lost_does_not_make_a_lost_lock_released),
 		cmocka_unit_test(release_that_passing_errors_delay_is_sent_again),
 		cmocka_unit_test(refused_release_leaves_the_hold_as_it_was_but_renews_it_no_more),
 		cmocka_unit_test(release_that_makes_no_sense_can_be_tried_again),
 		cmocka_unit_test(release_without_a_connection_ends_with_its_patience),
+		cmocka_unit_test(release_that_was_given_up_unanswered_may_have_released),
+		cmocka_unit_test(lock_under_release_is_not_believed_to_be_held),
+		cmocka_unit_test(extension_that_finds_it_after_all_brings_the_hold_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
