@@ -197,6 +197,7 @@ struct rlk_machine {
 	enum rlk_phase phase;
 	bool suspended;
 	bool ticket;   /* a ticket of it may be in the queue, or the lock may be its own */
+	bool queued;   /* a LOCK that queues was sent */
 	bool answered; /* the server was heard since it began */
 	char token[RLK_TOKEN_MAX];
 	uint8_t token_length;

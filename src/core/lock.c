@@ -151,7 +151,8 @@ void rlk_machine_acquire(struct rlk_machine *machine, struct rlk_slice token, ui
 	memcpy(machine->token, token.data, token.length);
 	machine->token_length = (uint8_t)token.length;
 	machine->jitter = jitter | 1;
-	machine->ticket = machine->answered = machine->suspended = machine->lasting = false;
+	machine->ticket = machine->queued = false;
+	machine->answered = machine->suspended = machine->lasting = false;
 	machine->stated_at = now;
 	machine->handoff = rlk_pubsub_handoff(machine->room->pace);
 	machine->pause = machine->interval;
@@ -273,14 +274,15 @@ static void answer_to_lock(struct rlk_machine *machine, int64_t sent_at, const s
 		rlk_pubsub_queued(machine, answer, now);
 		break;
 	case RLK_BUSY:
+		/* Only where it left the queue is it sure that no earlier LOCK's ticket is there. */
+		machine->queued &= machine->phase != RLK_LEAVING;
+		machine->ticket = machine->queued;
 		if (last) {
 			stop(machine);
-			machine->ticket = false;
 			finish(machine, REDISLOCK_NOT_ACQUIRED);
 			return;
 		}
 		if (machine->phase == RLK_TRYING) {
-			machine->ticket = false;
 			(machine->kind == RLK_SPIN ? rlk_spin_busy : rlk_pubsub_busy)(machine, now);
 		}
 		break;

@@ -59,10 +59,12 @@ static void lock_words(struct rlk_machine *machine, struct rlk_words *words, boo
 	rlk_words_add(words, token_of(machine));
 	rlk_words_add_number(words, machine->ttl);
 	rlk_words_add_number(words, machine->handoff);
-	rlk_words_add(words, lock_mode(machine));
+	struct rlk_slice mode = lock_mode(machine);
+	rlk_words_add(words, mode);
 	rlk_words_add(words, machine->room->client);
 	rlk_words_add(words, machine->label);
 	machine->ticket = true;
+	machine->queued |= mode.data[0] == '1';
 }
 
 void rlk_machine_cancel_words(const struct rlk_machine *machine, struct rlk_words *words, bool whole)

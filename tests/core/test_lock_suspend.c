@@ -128,6 +128,21 @@ static void request_of_a_suspended_waiter_that_got_lost_waits_for_its_return(voi
 	assert_locks("1", START + 540);
 }
 
+/* The wait may be set while it is suspended. */
+static void ticket_of_a_wait_resumed_for_a_single_try_is_not_forgotten(void **state)
+{
+	(void)state;
+	make_waiting(60000);
+	rlk_machine_suspend(&machine);
+	machine.wait = 0;
+	rlk_machine_resume(&machine, PATIENCE, START + 100);
+	assert_locks("0", START + 100);
+	answer(RLK_LOCK, busy(10), START + 100, START + 101);
+	assert_done(REDISLOCK_NOT_ACQUIRED);
+	assert_int_equal(machine.phase, RLK_IDLE);
+	assert_true(machine.ticket);
+}
+
 /* ---- given up ---- */
 
 static void cancelled_wait_leaves_the_queue(void **state)
@@ -262,6 +277,7 @@ int main(void)
 		cmocka_unit_test(lock_that_came_and_went_meanwhile_is_asked_for_when_resumed),
 		cmocka_unit_test(grant_to_a_suspended_waiter_is_asked_about_when_resumed),
 		cmocka_unit_test(request_of_a_suspended_waiter_that_got_lost_waits_for_its_return),
+		cmocka_unit_test(ticket_of_a_wait_resumed_for_a_single_try_is_not_forgotten),
 		cmocka_unit_test(cancelled_wait_leaves_the_queue),
 		cmocka_unit_test(cancel_of_what_the_server_never_saw_is_done_at_once),
 		cmocka_unit_test(cancel_is_repeated_until_it_is_answered),

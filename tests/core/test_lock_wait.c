@@ -185,6 +185,24 @@ static void answer_without_a_queue_leaves_a_waiter_waiting(void **state)
 	assert_int_equal(rlk_machine_wake(&machine, START + 501), START + 1000);
 }
 
+/* The answer to a try that queued was lost, and with it the subscriptions: what comes next doesn't queue, and its being
+ * busy doesn't tell whether the first one is in the queue. */
+static void ticket_that_may_be_there_is_not_forgotten(void **state)
+{
+	(void)state;
+	make_trying(RLK_PUBSUB, 60000);
+	room.listening = true;
+	assert_locks("1", START);
+	rlk_machine_dropped(&machine, number, START + 10);
+	room.listening = false;
+	assert_locks("0", START + 10);
+	answer(RLK_LOCK, busy(10), START + 10, START + 11);
+	assert_int_equal(machine.phase, RLK_LISTENING);
+	assert_true(machine.ticket);
+	rlk_machine_cancel(&machine, PATIENCE, START + 12);
+	assert_sends(RLK_CANCEL, START + 12);
+}
+
 static void ticket_that_cannot_be_there_needs_no_cleaning(void **state)
 {
 	(void)state;
@@ -216,6 +234,7 @@ int main(void)
 		cmocka_unit_test(waiter_asks_when_the_subscriptions_are_confirmed_again),
 		cmocka_unit_test(confirmed_subscriptions_overtake_a_poll_under_way),
 		cmocka_unit_test(answer_without_a_queue_leaves_a_waiter_waiting),
+		cmocka_unit_test(ticket_that_may_be_there_is_not_forgotten),
 		cmocka_unit_test(ticket_that_cannot_be_there_needs_no_cleaning),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
