@@ -198,6 +198,7 @@ struct rlk_machine {
 	bool suspended;
 	bool ticket;   /* a ticket of it may be in the queue, or the lock may be its own */
 	bool queued;   /* a LOCK that queues was sent */
+	bool requeues; /* a ticket that may still be there must go before it asks for another hand-off lease */
 	bool answered; /* the server was heard since it began */
 	char token[RLK_TOKEN_MAX];
 	uint8_t token_length;

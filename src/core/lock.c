@@ -151,7 +151,7 @@ void rlk_machine_acquire(struct rlk_machine *machine, struct rlk_slice token, ui
 	memcpy(machine->token, token.data, token.length);
 	machine->token_length = (uint8_t)token.length;
 	machine->jitter = jitter | 1;
-	machine->ticket = machine->queued = false;
+	machine->ticket = machine->queued = machine->requeues = false;
 	machine->answered = machine->suspended = machine->lasting = false;
 	machine->stated_at = now;
 	machine->handoff = rlk_pubsub_handoff(machine->room->pace);
@@ -275,8 +275,12 @@ static void answer_to_lock(struct rlk_machine *machine, int64_t sent_at, const s
 		break;
 	case RLK_BUSY:
 		/* Only where it left the queue is it sure that no earlier LOCK's ticket is there. */
-		machine->queued &= machine->phase != RLK_LEAVING;
+		machine->queued &= machine->phase != RLK_LEAVING && !machine->requeues;
 		machine->ticket = machine->queued;
+		if (machine->requeues) {
+			machine->requeues = false;
+			machine->handoff = rlk_pubsub_handoff(machine->room->pace);
+		}
 		if (last) {
 			stop(machine);
 			finish(machine, REDISLOCK_NOT_ACQUIRED);
@@ -458,10 +462,10 @@ bool rlk_machine_granted(struct rlk_machine *machine, const struct rlk_grant *gr
 		/* It proves nothing any more: ask. If it came too late the next ticket asks for a longer lease. */
 		if (end != INT64_MIN) {
 			rlk_pubsub_missed(room->pace, now);
+			machine->requeues = true;
 		}
 		rlk_pubsub_leave_room(machine);
 		machine->phase = RLK_TRYING;
-		machine->handoff = rlk_pubsub_handoff(room->pace);
 		rlk_request_want(&machine->ask, now);
 		return true;
 	}

@@ -46,7 +46,7 @@ static struct rlk_slice token_of(const struct rlk_machine *machine)
 
 static struct rlk_slice lock_mode(const struct rlk_machine *machine)
 {
-	if (machine->phase == RLK_LEAVING) {
+	if (machine->phase == RLK_LEAVING || machine->requeues) {
 		return RLK_LITERAL("2");
 	}
 	bool queues = machine->kind == RLK_PUBSUB && machine->wait != 0 && machine->room->listening;

@@ -32,6 +32,18 @@ static void grant_at_or_below_the_witnessed_fence_proves_nothing(void **state)
 	}
 }
 
+/* It is one that was late, and no hand-off was missed; the ticket is still there, as it was made. */
+static void grant_that_proves_nothing_leaves_the_ticket_as_it_is(void **state)
+{
+	(void)state;
+	make_waiting(60000);
+	pace.missed = 1;
+	pace.missed_at = START - 10000;
+	assert_true(grant(10, START + 300));
+	assert_int_equal(pace.missed, 1);
+	assert_int_equal(machine.handoff, HANDOFF);
+}
+
 static void grant_before_anything_is_known_proves_nothing(void **state)
 {
 	(void)state;
@@ -88,6 +100,55 @@ static void poll_moves_the_anchor(void **state)
 
 /* ---- grants that come late ---- */
 
+static void late_grant_proves_nothing_and_the_next_lease_is_longer(void **state)
+{
+	(void)state;
+	make_waiting(60000);
+	assert_true(grant(11, START + 900));
+	assert_undecided();
+	assert_int_equal(machine.phase, RLK_TRYING);
+	assert_int_equal(pace.missed, 1);
+	assert_null(rlk_room_foremost(&room));
+	assert_locks("2", START + 900);
+	answer(RLK_LOCK, busy(12), START + 900, START + 901);
+	assert_int_equal(machine.handoff, 2 * HANDOFF);
+	assert_locks("1", START + 901);
+	answer(RLK_LOCK, queued(12, true), START + 901, START + 902);
+	assert_int_equal(machine.phase, RLK_WAITING);
+}
+
+static void late_grant_may_still_be_in_force(void **state)
+{
+	(void)state;
+	make_waiting(60000);
+	assert_true(grant(11, START + 900));
+	assert_locks("2", START + 900);
+	answer(RLK_LOCK, held(11), START + 900, START + 901);
+	assert_done(REDISLOCK_OK);
+	assert_held_until(START + 900 + TTL_SURE);
+}
+
+/* The lease stands in the ticket. A poll under way may have made one anew, which nobody would take out any more. */
+static void another_lease_is_asked_for_only_when_no_ticket_with_the_former_one_is_left(void **state)
+{
+	struct rlk_words words;
+	(void)state;
+	make_waiting(60000);
+	rlk_machine_tick(&machine, START + 500);
+	assert_locks("1", START + 500);
+	assert_true(grant(11, START + 900));
+	assert_request(RLK_LOCK, KEYS TOKEN "|30000|1000|2|client|me", START + 900);
+	rlk_machine_dropped(&machine, number, START + 910);
+	assert_locks("2", START + 910);
+	rlk_machine_cancel_words(&machine, &words, false);
+	assert_words(&words, KEYS TOKEN "|1000|client|me");
+	assert_true(machine.ticket);
+	answer(RLK_LOCK, busy(12), START + 910, START + 911);
+	assert_false(machine.ticket);
+	assert_request(RLK_LOCK, KEYS TOKEN "|30000|2000|1|client|me", START + 911);
+	assert_true(machine.ticket);
+}
+
 static void grant_is_late_when_less_than_a_quarter_of_its_lease_is_left(void **state)
 {
 	(void)state;
@@ -98,6 +159,21 @@ static void grant_is_late_when_less_than_a_quarter_of_its_lease_is_left(void **s
 	make_waiting(60000);
 	assert_true(grant(11, START + HANDOFF_SURE - HANDOFF / 4 + 1));
 	assert_undecided();
+}
+
+static void waiter_that_missed_its_hand_off_queues_again(void **state)
+{
+	(void)state;
+	make_waiting(60000);
+	assert_true(grant(11, START + 2000));
+	assert_locks("2", START + 2000);
+	answer(RLK_LOCK, busy(12), START + 2000, START + 2001);
+	assert_locks("1", START + 2001);
+	answer(RLK_LOCK, queued(12, true), START + 2001, START + 2002);
+	assert_int_equal(machine.phase, RLK_WAITING);
+	assert_ptr_equal(rlk_room_foremost(&room), &machine);
+	/* It had left the room before: that is the same hand-off. */
+	assert_int_equal(pace.missed, 1);
 }
 
 /* ---- grants to those that don't wait for one ---- */
@@ -340,11 +416,16 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(grant_above_the_witnessed_fence_counts_from_the_anchor),
 		cmocka_unit_test(grant_at_or_below_the_witnessed_fence_proves_nothing),
+		cmocka_unit_test(grant_that_proves_nothing_leaves_the_ticket_as_it_is),
 		cmocka_unit_test(grant_before_anything_is_known_proves_nothing),
 		cmocka_unit_test(anchor_is_whatever_the_client_learnt_by_any_of_its_machines),
 		cmocka_unit_test(grant_that_another_answer_overtook_counts_from_the_earlier_anchor),
 		cmocka_unit_test(poll_moves_the_anchor),
+		cmocka_unit_test(late_grant_proves_nothing_and_the_next_lease_is_longer),
+		cmocka_unit_test(late_grant_may_still_be_in_force),
+		cmocka_unit_test(another_lease_is_asked_for_only_when_no_ticket_with_the_former_one_is_left),
 		cmocka_unit_test(grant_is_late_when_less_than_a_quarter_of_its_lease_is_left),
+		cmocka_unit_test(waiter_that_missed_its_hand_off_queues_again),
 		cmocka_unit_test(grant_to_whoever_is_not_concerned_is_given_back),
 		cmocka_unit_test(grant_during_the_last_try_is_settled_by_its_answer),
 		cmocka_unit_test(grant_to_a_holder_changes_nothing),
