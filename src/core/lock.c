@@ -91,11 +91,15 @@ static void leave(struct rlk_machine *machine, int64_t now)
 }
 
 /* What was asked for can't be had. A hold survives that. */
-static void fail(struct rlk_machine *machine, int32_t status)
+static void fail(struct rlk_machine *machine, int32_t status, int64_t now)
 {
 	if (machine->phase == RLK_EXTENDING || machine->phase == RLK_RELEASING) {
 		if (machine->phase == RLK_EXTENDING) {
 			machine->lease = machine->former_lease;
+			/* A shorter one may be in force. */
+			if (machine->renew || machine->unacknowledged || machine->lease < 0) {
+				machine->keep_at = now;
+			}
 		}
 		rlk_request_clear(&machine->ask);
 		machine->phase = RLK_HOLDING;
@@ -405,7 +409,7 @@ void rlk_machine_error(struct rlk_machine *machine, uint32_t number, int32_t sta
 		rlk_request_clear(&machine->keep);
 		machine->keep_at = again;
 	} else if (remedy == RLK_GIVE_UP) {
-		fail(machine, status);
+		fail(machine, status, now);
 	} else {
 		rlk_request_want(&machine->ask, again);
 	}
@@ -429,7 +433,7 @@ void rlk_machine_trouble(struct rlk_machine *machine, int32_t status, bool final
 	}
 	machine->trouble = status;
 	if (final) {
-		fail(machine, status);
+		fail(machine, status, now);
 	} else if (machine->phase == RLK_LISTENING && machine->late) {
 		leave(machine, now);
 	}
@@ -481,7 +485,7 @@ static void tick_waiting(struct rlk_machine *machine, int64_t now)
 {
 	if (now >= machine->end_at) {
 		int32_t unheard = machine->trouble != REDISLOCK_OK ? machine->trouble : REDISLOCK_TIMEOUT;
-		fail(machine, machine->answered ? REDISLOCK_NOT_ACQUIRED : unheard);
+		fail(machine, machine->answered ? REDISLOCK_NOT_ACQUIRED : unheard, now);
 		return;
 	}
 	if (now >= machine->deadline) {
@@ -511,7 +515,7 @@ void rlk_machine_tick(struct rlk_machine *machine, int64_t now)
 	} else if (machine->ask.wanted || machine->ask.flying) {
 		if (now >= machine->end_at) {
 			machine->uncertain |= machine->phase == RLK_RELEASING && machine->ask.flying;
-			fail(machine, machine->trouble != REDISLOCK_OK ? machine->trouble : REDISLOCK_TIMEOUT);
+			fail(machine, machine->trouble != REDISLOCK_OK ? machine->trouble : REDISLOCK_TIMEOUT, now);
 		}
 	}
 }

@@ -117,6 +117,36 @@ static void extension_that_fails_goes_back_to_the_former_lease(void **state)
 	assert_request(RLK_RENEW, "1|foo|" TOKEN "|30000", START + 10200);
 }
 
+/* The shorter lease counts as soon as it is sent. What is to be renewed needs that before it is over, not at a third of
+ * the longer one. */
+static void shorter_extension_that_fails_does_not_end_a_renewed_lease(void **state)
+{
+	(void)state;
+	make_holding();
+	rlk_machine_extend(&machine, 1000, PATIENCE, START + 100);
+	assert_sends(RLK_EXTEND, START + 100);
+	rlk_machine_error(&machine, number, REDISLOCK_SERVER, RLK_GIVE_UP, START + 101);
+	assert_done(REDISLOCK_SERVER);
+	assert_held_until(START + 100 + 988);
+	assert_sends(RLK_RENEW, START + 101);
+	answer(RLK_RENEW, told(RLK_HELD), START + 101, START + 102);
+	assert_held_until(START + 101 + TTL_SURE);
+}
+
+static void extension_that_fails_leaves_it_to_a_hand_off_to_be_acknowledged(void **state)
+{
+	(void)state;
+	make_handed();
+	machine.renew = false;
+	rlk_machine_extend(&machine, 6000, PATIENCE, START + 310);
+	assert_sends(RLK_EXTEND, START + 310);
+	rlk_machine_error(&machine, number, REDISLOCK_SERVER, RLK_GIVE_UP, START + 320);
+	assert_done(REDISLOCK_SERVER);
+	assert_sends(RLK_EXTEND, START + 320);
+	answer(RLK_EXTEND, told(RLK_HELD), START + 320, START + 321);
+	assert_held_until(START + 320 + TTL_SURE);
+}
+
 static void extension_that_fails_renews_no_lease_that_is_not_to_be_renewed(void **state)
 {
 	(void)state;
@@ -232,6 +262,23 @@ static void lease_may_lose_its_end_and_get_one_again(void **state)
 	assert_sends(RLK_RENEW, START + 100 * TTL + 2000);
 }
 
+static void lease_without_an_end_outlasts_an_extension_that_fails(void **state)
+{
+	(void)state;
+	make_permanent();
+	assert_sends(RLK_EXTEND, START + 200);
+	answer(RLK_EXTEND, told(RLK_HELD), START + 200, START + 201);
+	rlk_machine_extend(&machine, 1000, PATIENCE, START + 300);
+	assert_sends(RLK_EXTEND, START + 300);
+	rlk_machine_error(&machine, number, REDISLOCK_SERVER, RLK_GIVE_UP, START + 301);
+	assert_done(REDISLOCK_SERVER);
+	assert_held_until(START + 300 + 988);
+	assert_request(RLK_RENEW, "1|foo|" TOKEN "|-1", START + 301);
+	answer(RLK_RENEW, told(RLK_HELD), START + 301, START + 302);
+	assert_true(machine.valid_until == RLK_NEVER);
+	assert_sends_nothing(START + 100 * TTL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +290,8 @@ int main(void)
 		cmocka_unit_test(answer_to_a_renewal_that_an_extension_overtook_means_nothing),
 		cmocka_unit_test(extension_that_got_lost_is_sent_again),
 		cmocka_unit_test(extension_that_fails_goes_back_to_the_former_lease),
+		cmocka_unit_test(shorter_extension_that_fails_does_not_end_a_renewed_lease),
+		cmocka_unit_test(extension_that_fails_leaves_it_to_a_hand_off_to_be_acknowledged),
 		cmocka_unit_test(extension_that_fails_renews_no_lease_that_is_not_to_be_renewed),
 		cmocka_unit_test(extension_without_a_connection_fails_and_keeps_the_hold),
 		cmocka_unit_test(extension_acknowledges_a_hand_off),
@@ -250,6 +299,7 @@ int main(void)
 		cmocka_unit_test(lease_without_an_end_that_is_not_acknowledged_ends),
 		cmocka_unit_test(answer_for_a_lease_without_an_end_that_comes_too_late_is_no_acquisition),
 		cmocka_unit_test(lease_may_lose_its_end_and_get_one_again),
+		cmocka_unit_test(lease_without_an_end_outlasts_an_extension_that_fails),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
