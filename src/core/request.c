@@ -83,6 +83,12 @@ static enum rlk_script extend_words(struct rlk_machine *machine, struct rlk_word
 	bool states = machine->unacknowledged || machine->phase == RLK_EXTENDING ||
 	              now - machine->stated_at >= STATE_REFRESH_MS;
 	enum rlk_script script = states ? RLK_EXTEND : RLK_RENEW;
+	/* It may come true without an answer: if it is the shorter lease, it counts at once. So may be the TTL of an
+	 * acknowledgement, if the hand-off lease is long. */
+	int64_t end = rlk_lease_end(now, machine->lease);
+	if (end < machine->valid_until) {
+		machine->valid_until = end;
+	}
 	if (states) {
 		machine->stated_at = now;
 		machine->lasting |= machine->lease < 0;
@@ -104,14 +110,8 @@ static enum rlk_script ask_words(struct rlk_machine *machine, struct rlk_words *
 	case RLK_CANCELLING:
 		rlk_machine_cancel_words(machine, words, whole);
 		return RLK_CANCEL;
-	case RLK_EXTENDING: {
-		/* It may come true without an answer: if it is the shorter lease, it counts at once. */
-		int64_t end = rlk_lease_end(now, machine->lease);
-		if (end < machine->valid_until) {
-			machine->valid_until = end;
-		}
+	case RLK_EXTENDING:
 		return extend_words(machine, words, whole, now);
-	}
 	default:
 		lock_words(machine, words, whole);
 		return RLK_LOCK;

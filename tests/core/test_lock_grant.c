@@ -276,6 +276,20 @@ static void hand_off_is_acknowledged_even_without_renewal(void **state)
 	assert_sends_nothing(due + TTL_SURE - 1);
 }
 
+/* The hand-off lease may be longer than the TTL, which is in force from the acknowledgement on, answered or not. */
+static void shorter_ttl_counts_from_the_sending_of_the_acknowledgement(void **state)
+{
+	(void)state;
+	make_waiting(60000);
+	machine.ttl = 500;
+	assert_true(grant(11, START + 300));
+	assert_held_until(START + HANDOFF_SURE);
+	assert_sends(RLK_EXTEND, START + 343);
+	assert_held_until(START + 343 + 493);
+	answer(RLK_EXTEND, told(RLK_HELD), START + 343, START + 350);
+	assert_held_until(START + 343 + 493);
+}
+
 static void not_mine_to_the_acknowledgement_means_lost(void **state)
 {
 	(void)state;
@@ -433,6 +447,7 @@ int main(void)
 		cmocka_unit_test(answer_to_a_poll_that_the_grant_overtook_means_nothing),
 		cmocka_unit_test(hand_off_is_acknowledged_after_a_sixteenth_of_what_is_left),
 		cmocka_unit_test(hand_off_is_acknowledged_even_without_renewal),
+		cmocka_unit_test(shorter_ttl_counts_from_the_sending_of_the_acknowledgement),
 		cmocka_unit_test(not_mine_to_the_acknowledgement_means_lost),
 		cmocka_unit_test(not_mine_to_an_older_acknowledgement_means_nothing),
 		cmocka_unit_test(acknowledgement_that_is_never_answered_ends_with_the_hand_off_lease),
