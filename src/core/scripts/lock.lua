@@ -34,7 +34,15 @@ if owner == token then
 	if issued ~= token then
 		fence = later(fence)
 	end
-	call('PEXPIRE', name, ttl)
+	-- Never for a shorter time: it may be a request that was held up, and the lease another by now.
+	local left = call('PTTL', name)
+	if left == -1 then
+		ttl = nil
+	elseif left < ttl then
+		call('PEXPIRE', name, ttl)
+	else
+		ttl = left
+	end
 	write_state(fence, token, '-', label, ttl)
 	return string.format('%.0f', fence)
 end
