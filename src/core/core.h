@@ -219,6 +219,8 @@ struct rlk_machine {
 	int64_t valid_until;
 	int64_t lease;        /* the TTL that is in force or being asked for */
 	int64_t former_lease; /* while another is being asked for */
+	uint32_t overtaken;   /* the renewal that was under way then */
+	int64_t doubtful;     /* the shortest TTL that a lost request may still set; RLK_NEVER: none */
 	int64_t stated_at;    /* when the state was last written, at the earliest */
 	bool unacknowledged;  /* held by a hand-off, or by a hand-off lease, so far */
 	bool lasting;         /* the state may have lost its expiry, for a lease without an end */

@@ -115,15 +115,31 @@ static int64_t acknowledge_at(int64_t now, int64_t valid_until)
 	return now + (valid_until - now) / ACKNOWLEDGE_PART;
 }
 
+/* A request for this lease whose connection broke may still be on its way, and be executed after those that follow. */
+static void doubt(struct rlk_machine *machine, int64_t lease)
+{
+	if (lease > 0 && lease < machine->doubtful) {
+		machine->doubtful = lease;
+	}
+}
+
+/* What the lease is worth if such a request comes. */
+static int64_t sure_lease(const struct rlk_machine *machine)
+{
+	bool doubtful = machine->doubtful < RLK_NEVER && (machine->lease < 0 || machine->lease > machine->doubtful);
+	return doubtful ? machine->doubtful : machine->lease;
+}
+
 /* After a third of the TTL at the latest; up to that much earlier, so that all leases of a client with that TTL come
  * due in the same moment and leave in one write (protocol 9). Clients differ in the phase. */
 static int64_t renew_at(const struct rlk_machine *machine, int64_t sent_at)
 {
-	int64_t part = machine->lease / RENEW_PART;
-	if (!machine->renew || machine->lease < 0) {
+	int64_t lease = sure_lease(machine), part = lease / RENEW_PART;
+	if (lease < 0 || !(machine->renew || machine->lease < 0)) {
 		return RLK_NEVER;
 	}
 	return part > 0 ? sent_at + part - (sent_at + machine->room->pace->phase) % part : sent_at;
+}
 }
 
 /* ---- what callers ask for ---- */
@@ -157,6 +173,8 @@ void rlk_machine_acquire(struct rlk_machine *machine, struct rlk_slice token, ui
 	machine->jitter = jitter | 1;
 	machine->ticket = machine->queued = machine->requeues = false;
 	machine->answered = machine->suspended = machine->lasting = false;
+	machine->overtaken = 0;
+	machine->doubtful = RLK_NEVER;
 	machine->stated_at = now;
 	machine->handoff = rlk_pubsub_handoff(machine->room->pace);
 	machine->pause = machine->interval;
@@ -226,6 +244,7 @@ void rlk_machine_extend(struct rlk_machine *machine, int64_t ttl, int64_t patien
 		return;
 	}
 	/* From here on only an answer to this request tells what the lease is. */
+	machine->overtaken = machine->keep.flying ? machine->keep.number : 0;
 	rlk_request_clear(&machine->keep);
 	machine->former_lease = machine->lease;
 	machine->lease = ttl;
@@ -326,7 +345,7 @@ static void answer_to_extend(struct rlk_machine *machine, int64_t sent_at, const
 		return;
 	}
 	machine->unacknowledged = machine->uncertain = false;
-	machine->valid_until = rlk_lease_end(sent_at, machine->lease);
+	machine->valid_until = rlk_lease_end(sent_at, sure_lease(machine));
 	machine->keep_at = renew_at(machine, sent_at);
 	if (machine->phase == RLK_EXTENDING) {
 		machine->phase = RLK_HOLDING;
@@ -419,10 +438,16 @@ void rlk_machine_dropped(struct rlk_machine *machine, uint32_t number, int64_t n
 {
 	if (machine->ask.flying && machine->ask.number == number) {
 		machine->uncertain |= machine->phase == RLK_RELEASING;
+		if (machine->phase == RLK_EXTENDING) {
+			doubt(machine, machine->lease);
+		}
 		rlk_request_want(&machine->ask, now);
 	} else if (machine->keep.flying && machine->keep.number == number) {
+		doubt(machine, machine->lease);
 		rlk_request_clear(&machine->keep);
 		machine->keep_at = now;
+	} else if (machine->overtaken == number) {
+		doubt(machine, machine->former_lease);
 	}
 }
 
@@ -515,6 +540,9 @@ void rlk_machine_tick(struct rlk_machine *machine, int64_t now)
 	} else if (machine->ask.wanted || machine->ask.flying) {
 		if (now >= machine->end_at) {
 			machine->uncertain |= machine->phase == RLK_RELEASING && machine->ask.flying;
+			if (machine->phase == RLK_EXTENDING && machine->ask.flying) {
+				doubt(machine, machine->lease);
+			}
 			fail(machine, machine->trouble != REDISLOCK_OK ? machine->trouble : REDISLOCK_TIMEOUT, now);
 		}
 	}

@@ -279,6 +279,129 @@ static void lease_without_an_end_outlasts_an_extension_that_fails(void **state)
 	assert_sends_nothing(START + 100 * TTL);
 }
 
+/* ---- requests that may come late ---- */
+
+/* Its connection broke, and it may still be on its way. */
+static void make_with_a_lost_renewal(void)
+{
+	make_holding();
+	assert_sends(RLK_RENEW, START + 10000);
+	rlk_machine_dropped(&machine, number, START + 10001);
+}
+
+static void extend_at(int64_t ttl, int64_t now)
+{
+	rlk_machine_extend(&machine, ttl, PATIENCE, now);
+	assert_sends(RLK_EXTEND, now);
+	answer(RLK_EXTEND, told(RLK_HELD), now, now + 1);
+	assert_done(REDISLOCK_OK);
+}
+
+static void lost_renewal_may_still_shorten_a_longer_lease(void **state)
+{
+	(void)state;
+	make_with_a_lost_renewal();
+	extend_at(300000, START + 10002);
+	assert_held_until(START + 10002 + TTL_SURE);
+	assert_sends_nothing(START + 20001);
+	assert_request(RLK_RENEW, "1|foo|" TOKEN "|300000", START + 20002);
+	answer(RLK_RENEW, told(RLK_HELD), START + 20002, START + 20003);
+	assert_held_until(START + 20002 + TTL_SURE);
+}
+
+static void lost_renewal_may_still_end_a_lease_without_an_end(void **state)
+{
+	(void)state;
+	make_with_a_lost_renewal();
+	machine.renew = false;
+	extend_at(-1, START + 10002);
+	assert_held_until(START + 10002 + TTL_SURE);
+	assert_request(RLK_RENEW, "1|foo|" TOKEN "|-1", START + 20002);
+	answer(RLK_RENEW, told(RLK_HELD), START + 20002, START + 20003);
+	assert_held_until(START + 20002 + TTL_SURE);
+}
+
+static void lost_renewal_does_no_harm_to_a_lease_that_is_no_longer(void **state)
+{
+	(void)state;
+	make_with_a_lost_renewal();
+	assert_sends(RLK_RENEW, START + 10002);
+	answer(RLK_RENEW, told(RLK_HELD), START + 10002, START + 10003);
+	assert_held_until(START + 10002 + TTL_SURE);
+	extend_at(6000, START + 10010);
+	assert_held_until(START + 10010 + 5938);
+	assert_int_equal(rlk_machine_wake(&machine, START + 10011), START + 10010 + 2000);
+}
+
+static void renewal_that_an_extension_overtook_may_come_late_too(void **state)
+{
+	(void)state;
+	make_holding();
+	assert_sends(RLK_RENEW, START + 10000);
+	uint32_t renewal = number;
+	rlk_machine_extend(&machine, 300000, PATIENCE, START + 10001);
+	assert_sends(RLK_EXTEND, START + 10001);
+	rlk_machine_dropped(&machine, renewal, START + 10010);
+	rlk_machine_dropped(&machine, number, START + 10010);
+	assert_sends(RLK_EXTEND, START + 10010);
+	answer(RLK_EXTEND, told(RLK_HELD), START + 10010, START + 10011);
+	assert_held_until(START + 10010 + TTL_SURE);
+}
+
+/* Of one connection requests are executed in their order. */
+static void renewal_under_way_when_it_is_extended_does_no_harm(void **state)
+{
+	(void)state;
+	make_holding();
+	assert_sends(RLK_RENEW, START + 10000);
+	extend_at(-1, START + 10001);
+	assert_true(machine.valid_until == RLK_NEVER);
+}
+
+static void lost_extension_may_still_shorten_the_next_one(void **state)
+{
+	(void)state;
+	make_holding();
+	rlk_machine_extend(&machine, 6000, PATIENCE, START + 100);
+	assert_sends(RLK_EXTEND, START + 100);
+	rlk_machine_dropped(&machine, number, START + 110);
+	assert_sends(RLK_EXTEND, START + 110);
+	answer(RLK_EXTEND, told(RLK_HELD), START + 110, START + 111);
+	extend_at(60000, START + 200);
+	assert_held_until(START + 200 + 5938);
+	assert_int_equal(rlk_machine_wake(&machine, START + 201), START + 200 + 2000);
+}
+
+static void extension_that_was_given_up_unanswered_may_come_late(void **state)
+{
+	(void)state;
+	make(RLK_PUBSUB, 60000);
+	rlk_machine_acquire(&machine, RLK_LITERAL(TOKEN), 7, PATIENCE, START);
+	assert_locks("0", START);
+	answer(RLK_LOCK, held(11), START, START + 1);
+	rlk_machine_extend(&machine, 20000, PATIENCE, START + 100);
+	assert_sends(RLK_EXTEND, START + 100);
+	rlk_machine_tick(&machine, START + 100 + PATIENCE);
+	assert_done(REDISLOCK_TIMEOUT);
+	assert_sends(RLK_RENEW, START + 10100);
+	answer(RLK_RENEW, told(RLK_HELD), START + 10100, START + 10101);
+	assert_held_until(START + 10100 + 20000 - 200 - 2);
+}
+
+static void next_acquisition_has_nothing_to_fear_of_it(void **state)
+{
+	(void)state;
+	make_with_a_lost_renewal();
+	rlk_machine_release(&machine, PATIENCE, START + 10010);
+	assert_sends(RLK_UNLOCK, START + 10010);
+	answer(RLK_UNLOCK, told(RLK_HELD), START + 10010, START + 10011);
+	rlk_machine_acquire(&machine, RLK_LITERAL("other"), 7, PATIENCE, START + 10020);
+	assert_locks("0", START + 10020);
+	answer(RLK_LOCK, held(12), START + 10020, START + 10021);
+	extend_at(300000, START + 10030);
+	assert_held_until(START + 10030 + 300000 - 3000 - 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +423,14 @@ int main(void)
 		cmocka_unit_test(answer_for_a_lease_without_an_end_that_comes_too_late_is_no_acquisition),
 		cmocka_unit_test(lease_may_lose_its_end_and_get_one_again),
 		cmocka_unit_test(lease_without_an_end_outlasts_an_extension_that_fails),
+		cmocka_unit_test(lost_renewal_may_still_shorten_a_longer_lease),
+		cmocka_unit_test(lost_renewal_may_still_end_a_lease_without_an_end),
+		cmocka_unit_test(lost_renewal_does_no_harm_to_a_lease_that_is_no_longer),
+		cmocka_unit_test(renewal_that_an_extension_overtook_may_come_late_too),
+		cmocka_unit_test(renewal_under_way_when_it_is_extended_does_no_harm),
+		cmocka_unit_test(lost_extension_may_still_shorten_the_next_one),
+		cmocka_unit_test(extension_that_was_given_up_unanswered_may_come_late),
+		cmocka_unit_test(next_acquisition_has_nothing_to_fear_of_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
