@@ -140,7 +140,6 @@ static int64_t renew_at(const struct rlk_machine *machine, int64_t sent_at)
 	}
 	return part > 0 ? sent_at + part - (sent_at + machine->room->pace->phase) % part : sent_at;
 }
-}
 
 /* ---- what callers ask for ---- */
 

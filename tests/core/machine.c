@@ -173,3 +173,8 @@ void assert_request(enum rlk_script script, const char *text, int64_t now)
 	assert_memory_equal(words.word[1].data, rlk_script_sources[script].sha1.data, 40);
 	assert_words(&words, text);
 }
+
+int64_t renewal_after(int64_t sent_at, int64_t ttl)
+{
+	return (sent_at / (ttl / 3) + 1) * (ttl / 3);
+}

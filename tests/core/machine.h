@@ -61,6 +61,9 @@ void assert_sends_nothing(int64_t now);
 /* Answers the last request, as if it had been sent at sent_at. */
 void answer(enum rlk_script script, struct rlk_answer it, int64_t sent_at, int64_t now);
 
+/* When a lease of that TTL is renewed that was asked for at sent_at: all of a client's in the same moments. */
+int64_t renewal_after(int64_t sent_at, int64_t ttl);
+
 /* A message tells of a hand-off with the usual lease. */
 bool grant(uint64_t fence, int64_t now);
 

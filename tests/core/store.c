@@ -172,6 +172,23 @@ static size_t answer_numbers(struct rlk_value *reply, size_t count, const int64_
 	return 1 + count;
 }
 
+/* One of the plain answers. */
+static size_t answer_number(struct rlk_value *reply, int64_t number)
+{
+	*reply = (struct rlk_value) { .type = RLK_INTEGER, .integer = number };
+	return 1;
+}
+
+/* Held: the fence as text. Far fewer answers than that are on their way at once. */
+static size_t answer_held(struct rlk_value *reply, uint64_t fence)
+{
+	static char texts[1024][24];
+	static size_t next;
+	char *text = texts[next++ % 1024];
+	*reply = (struct rlk_value) { .type = RLK_STRING, .text = { text, rlk_decimal(text, (int64_t)fence) } };
+	return 1;
+}
+
 #define ANSWER(reply, ...)                                                                                             \
 	answer_numbers(reply, sizeof((int64_t[]) { __VA_ARGS__ }) / sizeof(int64_t), (const int64_t[]) { __VA_ARGS__ })
 
@@ -181,7 +198,7 @@ static size_t take(struct store *store, int token, int64_t ttl, struct rlk_value
 	store->fence = later(store);
 	store->issued = token;
 	store->pending = STORE_NOBODY;
-	return ANSWER(reply, 1, (int64_t)store->fence);
+	return answer_held(reply, store->fence);
 }
 
 /* A hand-off ran out: its client is cut off or paused, so all that it waits for goes to the end. */
@@ -211,7 +228,7 @@ static size_t lock(struct store *store, const struct store_request *request, str
 		}
 		store->issued = request->token;
 		store->pending = STORE_NOBODY;
-		return ANSWER(reply, 1, (int64_t)store->fence);
+		return answer_held(reply, store->fence);
 	}
 	if (store->owner == 0) {
 		if (store->pending != STORE_NOBODY && store->pending != request->client) {
@@ -243,7 +260,7 @@ static size_t lock(struct store *store, const struct store_request *request, str
 static size_t extend(struct store *store, const struct store_request *request, struct rlk_value *reply)
 {
 	if (store->owner != request->token) {
-		return ANSWER(reply, 0);
+		return answer_number(reply, 0);
 	}
 	if (request->ttl < 0) {
 		store->expires_at = RLK_NEVER;
@@ -253,7 +270,7 @@ static size_t extend(struct store *store, const struct store_request *request, s
 	if (request->script == RLK_EXTEND && store->issued == request->token) {
 		store->pending = STORE_NOBODY;
 	}
-	return ANSWER(reply, 1);
+	return answer_number(reply, 1);
 }
 
 size_t store_execute(struct store *store, const struct store_request *request, struct rlk_value reply[STORE_REPLY])
@@ -265,16 +282,16 @@ size_t store_execute(struct store *store, const struct store_request *request, s
 		return lock(store, request, reply);
 	case RLK_UNLOCK:
 		if (!mine) {
-			return ANSWER(reply, 0);
+			return answer_number(reply, 0);
 		}
 		hand_over(store, request->mode == 1);
-		return ANSWER(reply, 1);
+		return answer_number(reply, 1);
 	case RLK_CANCEL:
 		take_out(store, find(store, ticket));
 		if (mine) {
 			hand_over(store, true);
 		}
-		return ANSWER(reply, 1);
+		return answer_number(reply, 1);
 	default:
 		return extend(store, request, reply);
 	}

@@ -303,10 +303,11 @@ static void lost_renewal_may_still_shorten_a_longer_lease(void **state)
 	make_with_a_lost_renewal();
 	extend_at(300000, START + 10002);
 	assert_held_until(START + 10002 + TTL_SURE);
-	assert_sends_nothing(START + 20001);
-	assert_request(RLK_RENEW, "1|foo|" TOKEN "|300000", START + 20002);
-	answer(RLK_RENEW, told(RLK_HELD), START + 20002, START + 20003);
-	assert_held_until(START + 20002 + TTL_SURE);
+	int64_t due = renewal_after(START + 10002, TTL);
+	assert_sends_nothing(due - 1);
+	assert_request(RLK_RENEW, "1|foo|" TOKEN "|300000", due);
+	answer(RLK_RENEW, told(RLK_HELD), due, due + 1);
+	assert_held_until(due + TTL_SURE);
 }
 
 static void lost_renewal_may_still_end_a_lease_without_an_end(void **state)
@@ -330,7 +331,7 @@ static void lost_renewal_does_no_harm_to_a_lease_that_is_no_longer(void **state)
 	assert_held_until(START + 10002 + TTL_SURE);
 	extend_at(6000, START + 10010);
 	assert_held_until(START + 10010 + 5938);
-	assert_int_equal(rlk_machine_wake(&machine, START + 10011), START + 10010 + 2000);
+	assert_int_equal(rlk_machine_wake(&machine, START + 10011), renewal_after(START + 10010, 6000));
 }
 
 static void renewal_that_an_extension_overtook_may_come_late_too(void **state)
@@ -369,7 +370,7 @@ static void lost_extension_may_still_shorten_the_next_one(void **state)
 	answer(RLK_EXTEND, told(RLK_HELD), START + 110, START + 111);
 	extend_at(60000, START + 200);
 	assert_held_until(START + 200 + 5938);
-	assert_int_equal(rlk_machine_wake(&machine, START + 201), START + 200 + 2000);
+	assert_int_equal(rlk_machine_wake(&machine, START + 201), renewal_after(START + 200, 6000));
 }
 
 static void extension_that_was_given_up_unanswered_may_come_late(void **state)

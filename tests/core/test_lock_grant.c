@@ -259,7 +259,7 @@ static void hand_off_is_acknowledged_after_a_sixteenth_of_what_is_left(void **st
 	answer(RLK_EXTEND, told(RLK_HELD), due, due + 50);
 	assert_false(machine.unacknowledged);
 	assert_held_until(due + TTL_SURE);
-	assert_int_equal(rlk_machine_wake(&machine, due + 50), due + TTL / 3);
+	assert_int_equal(rlk_machine_wake(&machine, due + 50), renewal_after(due, TTL));
 }
 
 static void hand_off_is_acknowledged_even_without_renewal(void **state)

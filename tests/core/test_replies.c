@@ -17,21 +17,42 @@ static struct rlk_answer parse(size_t count, const int64_t *numbers)
 
 #define PARSE(...) parse(sizeof((int64_t[]) { __VA_ARGS__ }) / sizeof(int64_t), (const int64_t[]) { __VA_ARGS__ })
 
-static void answers_are_told_by_their_first_number(void **state)
+static struct rlk_answer parse_number(int64_t plain)
 {
-	(void)state;
-	assert_int_equal(PARSE(0).outcome, RLK_NOT_MINE);
-	assert_int_equal(PARSE(1).outcome, RLK_HELD);
-	assert_int_equal(PARSE(2, 0, 0, 0, 0).outcome, RLK_QUEUED);
-	assert_int_equal(PARSE(3, 0, 0, 0).outcome, RLK_BUSY);
-	assert_int_equal(PARSE(4).outcome, RLK_MORE);
+	const struct rlk_value reply = { .type = RLK_INTEGER, .integer = plain };
+	return rlk_answer_parse(&reply, 1);
 }
 
-static void held_tells_the_fence_where_there_is_one(void **state)
+static struct rlk_answer parse_text(struct rlk_slice text)
+{
+	const struct rlk_value reply = { .type = RLK_STRING, .text = text };
+	return rlk_answer_parse(&reply, 1);
+}
+
+static void plain_answers_are_numbers(void **state)
 {
 	(void)state;
-	assert_int_equal(PARSE(1, 1700000000000001).fence, 1700000000000001);
-	assert_int_equal(PARSE(1).fence, 0);
+	assert_int_equal(parse_number(0).outcome, RLK_NOT_MINE);
+	assert_int_equal(parse_number(1).outcome, RLK_HELD);
+	assert_int_equal(parse_number(1).fence, 0);
+	assert_int_equal(parse_number(4).outcome, RLK_MORE);
+}
+
+static void held_by_lock_is_told_by_the_fence_as_text(void **state)
+{
+	(void)state;
+	assert_int_equal(parse_text(RLK_LITERAL("1700000000000001")).outcome, RLK_HELD);
+	assert_int_equal(parse_text(RLK_LITERAL("1700000000000001")).fence, 1700000000000001);
+	assert_int_equal(parse_text(RLK_LITERAL("7")).fence, 7);
+}
+
+static void text_that_is_no_fence_is_malformed(void **state)
+{
+	(void)state;
+	assert_int_equal(parse_text(RLK_LITERAL("")).outcome, RLK_MALFORMED);
+	assert_int_equal(parse_text(RLK_LITERAL("OK")).outcome, RLK_MALFORMED);
+	assert_int_equal(parse_text(RLK_LITERAL("-1")).outcome, RLK_MALFORMED);
+	assert_int_equal(parse_text(RLK_LITERAL("17000000000000011")).outcome, RLK_MALFORMED);
 }
 
 static void queued_tells_the_holders_time_the_place_the_last_fence_and_whether_the_ticket_is_new(void **state)
@@ -58,43 +79,48 @@ static void busy_tells_the_holders_time_the_length_of_the_queue_and_the_last_fen
 	assert_false(answer.new_ticket);
 }
 
-/* A later server's scripts may say more. */
-static void more_than_is_known_is_ignored(void **state)
-{
-	(void)state;
-	assert_int_equal(PARSE(0, 5).outcome, RLK_NOT_MINE);
-	struct rlk_answer answer = PARSE(3, 20000, 9, 77, 1, 1);
-	assert_int_equal(answer.outcome, RLK_BUSY);
-	assert_false(answer.new_ticket);
-}
-
 static void answer_that_lacks_something_is_malformed(void **state)
 {
 	(void)state;
 	assert_int_equal(PARSE(2, 0, 0, 0).outcome, RLK_MALFORMED);
 	assert_int_equal(PARSE(3, 0, 0).outcome, RLK_MALFORMED);
 	assert_int_equal(parse(0, NULL).outcome, RLK_MALFORMED);
+	assert_int_equal(rlk_answer_parse(NULL, 0).outcome, RLK_MALFORMED);
+}
+
+static void answer_that_says_too_much_is_malformed(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE(2, 0, 0, 0, 0, 0).outcome, RLK_MALFORMED);
+	assert_int_equal(PARSE(3, 0, 0, 0, 0).outcome, RLK_MALFORMED);
+	assert_int_equal(PARSE(1).outcome, RLK_MALFORMED);
 }
 
 static void unknown_answer_is_malformed(void **state)
 {
 	(void)state;
-	assert_int_equal(PARSE(5).outcome, RLK_MALFORMED);
-	assert_int_equal(PARSE(-1).outcome, RLK_MALFORMED);
-	assert_int_equal(PARSE(INT64_MAX).outcome, RLK_MALFORMED);
+	assert_int_equal(parse_number(2).outcome, RLK_MALFORMED);
+	assert_int_equal(parse_number(5).outcome, RLK_MALFORMED);
+	assert_int_equal(parse_number(-1).outcome, RLK_MALFORMED);
+	assert_int_equal(parse_number(INT64_MAX).outcome, RLK_MALFORMED);
+	assert_int_equal(PARSE(INT64_MAX, 0, 0, 0).outcome, RLK_MALFORMED);
 }
 
-static void what_is_no_array_of_numbers_is_malformed(void **state)
+static void what_is_neither_number_nor_text_nor_an_array_of_numbers_is_malformed(void **state)
 {
 	(void)state;
-	struct rlk_value reply[3] = { { .type = RLK_ARRAY, .integer = 2 },
-		                      { .type = RLK_INTEGER, .integer = RLK_HELD },
-		                      { .type = RLK_NIL } };
-	assert_int_equal(rlk_answer_parse(reply, 3).outcome, RLK_MALFORMED);
+	struct rlk_value reply[5] = { { .type = RLK_ARRAY, .integer = 4 } };
+	for (size_t i = 1; i < 5; i++) {
+		reply[i] = (struct rlk_value) { .type = RLK_INTEGER, .integer = RLK_BUSY };
+	}
+	assert_int_equal(rlk_answer_parse(reply, 5).outcome, RLK_BUSY);
+	reply[2] = (struct rlk_value) { .type = RLK_NIL };
+	assert_int_equal(rlk_answer_parse(reply, 5).outcome, RLK_MALFORMED);
 	reply[2] = (struct rlk_value) { .type = RLK_STRING, .text = RLK_LITERAL("11") };
-	assert_int_equal(rlk_answer_parse(reply, 3).outcome, RLK_MALFORMED);
+	assert_int_equal(rlk_answer_parse(reply, 5).outcome, RLK_MALFORMED);
 	reply[0] = (struct rlk_value) { .type = RLK_INTEGER, .integer = 1 };
 	assert_int_equal(rlk_answer_parse(reply, 2).outcome, RLK_MALFORMED);
+	reply[0] = (struct rlk_value) { .type = RLK_NIL };
 	assert_int_equal(rlk_answer_parse(reply, 1).outcome, RLK_MALFORMED);
 }
 
@@ -274,14 +300,15 @@ static void only_a_plain_error_is_unwrapped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(answers_are_told_by_their_first_number),
-		cmocka_unit_test(held_tells_the_fence_where_there_is_one),
+		cmocka_unit_test(plain_answers_are_numbers),
+		cmocka_unit_test(held_by_lock_is_told_by_the_fence_as_text),
+		cmocka_unit_test(text_that_is_no_fence_is_malformed),
 		cmocka_unit_test(queued_tells_the_holders_time_the_place_the_last_fence_and_whether_the_ticket_is_new),
 		cmocka_unit_test(busy_tells_the_holders_time_the_length_of_the_queue_and_the_last_fence),
-		cmocka_unit_test(more_than_is_known_is_ignored),
+		cmocka_unit_test(answer_that_says_too_much_is_malformed),
 		cmocka_unit_test(answer_that_lacks_something_is_malformed),
 		cmocka_unit_test(unknown_answer_is_malformed),
-		cmocka_unit_test(what_is_no_array_of_numbers_is_malformed),
+		cmocka_unit_test(what_is_neither_number_nor_text_nor_an_array_of_numbers_is_malformed),
 		cmocka_unit_test(grant_tells_token_fence_lease_and_name),
 		cmocka_unit_test(name_in_a_grant_is_all_that_follows),
 		cmocka_unit_test(message_that_is_no_grant_is_none),
