@@ -176,6 +176,18 @@ def ctrl_z_stops_all_and_fg_continues():
 
 
 @test
+def fg_gives_the_terminal_to_who_does_not_ask_for_it():
+    with shell() as terminal:
+        terminal.send(LOOP % (b"", b"sleep 0.02"))
+        command, _ = ready(terminal)
+        terminal.send(b"\x1a")
+        terminal.expect(b"Stopped")
+        equal(terminal.foreground(), terminal.pid)
+        terminal.send(b"fg\n")
+        eventually(lambda: terminal.foreground() == command, "the command has the terminal")
+
+
+@test
 def ctrl_z_stops_a_pipeline_too():
     with shell() as terminal:
         terminal.send(READ + b" | cat\n")
@@ -204,8 +216,11 @@ def command_that_stops_itself_gives_the_terminal_back():
 
 @test
 def lock_lost_while_stopped_ends_the_command_before_it_goes_on():
-    with shell() as terminal:
-        terminal.send(LOOP % (b"--ttl 3s", b"echo ti''ck; sleep 0.02"))
+    # Two ticks in a millisecond: one would be seen if it went on for as long as it takes to end it.
+    ticking = "import os, time; print('ready', os.getpid(), os.getppid(), flush=True)\n" \
+              "while True: print('tick', flush=True); time.sleep(0.0005)"
+    with shell(TICKING=ticking) as terminal:
+        terminal.send(b'"$R" run --ttl 3s foo python3 -c "$TICKING"\n')
         command, _ = ready(terminal)
         terminal.send(b"\x1a")
         terminal.expect(b"Stopped")

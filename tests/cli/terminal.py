@@ -119,8 +119,8 @@ def script(text, shell="bash", **more):
     return Terminal(shell, "-c", text, **more)
 
 
-def shell():
-    return Terminal("bash", "--norc", "--noprofile", "-i", HISTFILE="")
+def shell(**more):
+    return Terminal("bash", "--norc", "--noprofile", "-i", HISTFILE="", **more)
 
 
 # What a shell echoes as it is typed must not look like what the command prints: hence the quotes in the middle.
