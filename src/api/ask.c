@@ -8,6 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void inquiry_free(struct rlk_question *question)
+{
+	struct rlk_inquiry *inquiry = (struct rlk_inquiry *)(void *)question; /* its first member */
+	redislock_info_free(inquiry->info);
+	free(inquiry);
+}
+
 struct rlk_inquiry *rlk_inquiry_new(int32_t script, const void *name, size_t length,
                                     int32_t (*take)(struct rlk_call *call, const struct rlk_value *reply, size_t count))
 {
@@ -16,6 +23,7 @@ struct rlk_inquiry *rlk_inquiry_new(int32_t script, const void *name, size_t len
 		struct rlk_call *call = &inquiry->question.call;
 		call->script = script;
 		call->take = take;
+		inquiry->question.free = inquiry_free;
 		if (length > 0) {
 			rlk_names_build(&inquiry->names, inquiry->bytes, name, length);
 			rlk_words_begin(&call->words, (enum rlk_script)script, false, &inquiry->names);

@@ -118,7 +118,7 @@ static const struct {
  * that it raises itself once more: "...: @user_script:1: @user_script: 1: -CODE text". */
 static struct rlk_slice unwrap(struct rlk_slice error)
 {
-	static const char mark[] = "@user_script:";
+	static const char mark[] = "@user_script:", before_code[] = " -:0123456789";
 	const size_t length = sizeof mark - 1;
 	if (error.length < 3 || memcmp(error.data, "ERR", 3) != 0) {
 		return error;
@@ -127,7 +127,8 @@ static struct rlk_slice unwrap(struct rlk_slice error)
 	for (size_t i = 0; i + length < error.length; i++) {
 		if (memcmp(error.data + i, mark, length) == 0) {
 			size_t code = i + length;
-			while (code < error.length && memchr(" -:0123456789", error.data[code], 13) != NULL) {
+			while (code < error.length &&
+			       memchr(before_code, error.data[code], sizeof before_code - 1) != NULL) {
 				code++;
 			}
 			inner = (struct rlk_slice) { error.data + code, error.length - code };

@@ -113,10 +113,11 @@ struct rlk_task {
 	uint64_t held_tag;            /* of the acquire that took the lock */
 };
 
-/* A call that is answered by a notice. From malloc(); whoever reads the notice frees it. */
+/* A call that is answered by a notice. Whoever reads the notice frees it. */
 struct rlk_question {
 	struct rlk_call call;
 	struct rlk_notice notice;
+	void (*free)(struct rlk_question *question); /* with all that belongs to it */
 };
 
 struct rlk_loop {

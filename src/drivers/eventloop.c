@@ -7,7 +7,6 @@
 #include "redislock/redislock.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -288,13 +287,15 @@ void rlk_loop_clear(struct rlk_loop *loop, bool forked)
 		next = call->next;
 		if (!call->orphan) {
 			rlk_call_forget(engine, call);
-			free(question_of(call));
+			question_of(call)->free(question_of(call));
 		}
 	}
 	/* No lock is left, so what is unread are answers. */
 	for (struct rlk_notice *notice = loop->first, *next; notice != NULL; notice = next) {
+		struct rlk_question *question =
+		        (struct rlk_question *)(void *)((char *)notice - offsetof(struct rlk_question, notice));
 		next = notice->next;
-		free((char *)notice - offsetof(struct rlk_question, notice));
+		question->free(question);
 	}
 	rlk_engine_clear(engine);
 	close_descriptors(loop);

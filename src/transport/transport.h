@@ -103,7 +103,7 @@ struct rlk_awaited {
 bool rlk_connection_awaits_well(const struct rlk_connection *connection);
 bool rlk_connection_await(const struct rlk_connection *connection, struct rlk_awaited *awaited);
 void rlk_connection_take(struct rlk_connection *connection, const struct rlk_awaited *awaited);
-enum { RLK_AWAIT_MS = 50 };
+#define RLK_AWAIT_MS 50L
 
 /* The next whole reply, or NULL; count receives the number of nodes. Valid until the next call. A malformed or
  * oversized one closes the connection with REDISLOCK_PROTOCOL. */

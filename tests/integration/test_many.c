@@ -76,7 +76,7 @@ static void ten_thousand_locks_wait_in_one_loop(void **state)
 	redislock_lock **locks = calloc((size_t)count, sizeof(redislock_lock *)), *holders[NAMES];
 	struct clocks starting = { 0, 0 }, waiting = { 0, 0 }, serving = { 0, 0 };
 	int turns_of[NAMES] = { 0 }, served = 0;
-	char name[16];
+	char name[32];
 
 	(void)state;
 	assert_non_null(locks);
