@@ -160,7 +160,7 @@ static void take_wake_up(struct rlk_blocking *driver)
 	}
 }
 
-bool rlk_blocking_crank(struct rlk_blocking *driver)
+bool rlk_blocking_crank(struct rlk_blocking *driver, const sigset_t *mask)
 {
 	struct rlk_engine *engine = &driver->base.engine;
 	size_t count = rlk_engine_fds(engine, driver->polled);
@@ -172,7 +172,9 @@ bool rlk_blocking_crank(struct rlk_blocking *driver)
 	driver->polled_until = until;
 	driver->cranking = true;
 	pthread_mutex_unlock(&driver->base.mutex);
-	int ready = poll(driver->polled, count + 1, until > now ? (int)(until - now) : 0);
+	int64_t left = until > now ? until - now : 0;
+	struct timespec patience = { (time_t)(left / 1000), (long)(left % 1000 * 1000000) };
+	int ready = ppoll(driver->polled, count + 1, &patience, mask);
 	bool signalled = ready < 0 && errno == EINTR;
 	pthread_mutex_lock(&driver->base.mutex);
 	driver->cranking = false;
@@ -187,7 +189,7 @@ bool rlk_blocking_crank(struct rlk_blocking *driver)
 
 /* The same for a thread that is alone and wants nothing but an answer: half the system calls. It can't be woken, but
  * that takes no longer than RLK_AWAIT_MS. */
-static bool crank_alone(struct rlk_blocking *driver)
+static bool crank_alone(struct rlk_blocking *driver, const sigset_t *mask)
 {
 	struct rlk_engine *engine = &driver->base.engine;
 	struct rlk_awaited awaited;
@@ -199,18 +201,21 @@ static bool crank_alone(struct rlk_blocking *driver)
 	if (atomic_load(&driver->alarms) != driver->alarms_seen) {
 		take_wake_up(driver);
 	}
+	if (mask != NULL && awaited.received < 0) {
+		driver->company++; /* signals are held back as it waits: time to let them in */
+	}
 	rlk_engine_take(engine, &awaited, rlk_now());
 	return signalled;
 }
 
-static bool crank(struct rlk_blocking *driver)
+static bool crank(struct rlk_blocking *driver, const sigset_t *mask)
 {
 	if (driver->company > 0) {
 		driver->company--;
 	} else if (driver->first_asleep == NULL && rlk_engine_awaits_answer(&driver->base.engine, rlk_now())) {
-		return crank_alone(driver);
+		return crank_alone(driver, mask);
 	}
-	return rlk_blocking_crank(driver);
+	return rlk_blocking_crank(driver, mask);
 }
 
 /* Whoever polls must know of what has changed behind its back: other descriptors, an earlier deadline. */
@@ -243,11 +248,18 @@ static void send_what_is_ready(struct rlk_blocking *driver)
 
 /* Sleeps until what it waits for is decided or the crank may be its own. If it was woken because it is decided the
  * mutex isn't taken again: nobody else knows of the waiter then, and nobody counts on it. */
-static bool sleep_until_woken(struct rlk_blocking *driver, struct rlk_waiter *waiter)
+static bool sleep_until_woken(struct rlk_blocking *driver, struct rlk_waiter *waiter, const sigset_t *mask)
 {
+	sigset_t held_back;
 	fall_asleep(driver, waiter);
 	pthread_mutex_unlock(&driver->base.mutex);
+	if (mask != NULL) {
+		pthread_sigmask(SIG_SETMASK, mask, &held_back);
+	}
 	bool signalled = sem_wait(&waiter->wake_up) != 0;
+	if (mask != NULL) {
+		pthread_sigmask(SIG_SETMASK, &held_back, NULL);
+	}
 	if (!signalled && waiter->settled) {
 		return true;
 	}
@@ -264,16 +276,18 @@ static bool sleep_until_woken(struct rlk_blocking *driver, struct rlk_waiter *wa
 	return false;
 }
 
-/* Drives until the waiter's business is decided, or its wait interrupted. Whether the mutex is still held. */
-static bool wait_for(struct rlk_blocking *driver, struct rlk_waiter *waiter, const atomic_uint *interrupts)
+/* Drives until the waiter's business is decided, or its wait interrupted. Whether the mutex is still held. mask: what
+ * the thread's signals are when it sleeps, where they are held back otherwise; or NULL. */
+static bool drive(struct rlk_blocking *driver, struct rlk_waiter *waiter, const atomic_uint *interrupts,
+                  const sigset_t *mask)
 {
 	unsigned all = atomic_load(&driver->interrupts), own = interrupts != NULL ? atomic_load(interrupts) : 0;
 	send_what_is_ready(driver);
 	while (!waiter->done && !waiter->interrupted) {
 		if (!driver->cranking) {
-			bool signalled = crank(driver);
+			bool signalled = crank(driver, mask);
 			waiter->interrupted = signalled && driver->interruptible;
-		} else if (sleep_until_woken(driver, waiter)) {
+		} else if (sleep_until_woken(driver, waiter, mask)) {
 			return false;
 		}
 		if (interrupts == NULL) {
@@ -284,6 +298,20 @@ static bool wait_for(struct rlk_blocking *driver, struct rlk_waiter *waiter, con
 	}
 	rlk_blocking_hand_on(driver);
 	return true;
+}
+
+/* A signal that is to end the wait must not come between two polls, where it would go unnoticed. */
+static bool wait_for(struct rlk_blocking *driver, struct rlk_waiter *waiter, const atomic_uint *interrupts)
+{
+	sigset_t every, before;
+	if (interrupts == NULL || !driver->interruptible) {
+		return drive(driver, waiter, interrupts, NULL);
+	}
+	sigfillset(&every);
+	pthread_sigmask(SIG_SETMASK, &every, &before);
+	bool locked = drive(driver, waiter, interrupts, &before);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return locked;
 }
 
 /* Whoever leaves makes sure that somebody looks after what goes on behind it. */

@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 
 /* What both forms have: the first member of each. */
@@ -79,8 +80,9 @@ void rlk_blocking_interrupt(struct rlk_blocking *driver, atomic_uint *interrupts
 /* Makes poll() return. */
 void rlk_blocking_wake(struct rlk_blocking *driver);
 
-/* One turn of the crank, with the mutex held; nobody else may be at it. Returns whether a signal ended it. */
-bool rlk_blocking_crank(struct rlk_blocking *driver);
+/* One turn of the crank, with the mutex held; nobody else may be at it. mask: the thread's signals while it polls, or
+ * NULL for no others. Returns whether a signal ended it. */
+bool rlk_blocking_crank(struct rlk_blocking *driver, const sigset_t *mask);
 
 /* Wakes a thread that sleeps, so that it takes over the crank. */
 void rlk_blocking_hand_on(struct rlk_blocking *driver);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Signals in a waiting thread. */
-#include "locks.h"
+#include "waiter.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -119,6 +119,40 @@ static void handler_can_interrupt(void **state)
 	assert_int_equal(test_queue(&server, "signals"), 0);
 }
 
+static void do_nothing(int number)
+{
+	(void)number;
+}
+
+/* Whatever the thread is about to do just then: the signal comes as soon as the server knows of the wait, or shortly
+ * after. */
+static void no_signal_is_missed(void **state)
+{
+	struct sigaction action;
+
+	(void)state;
+	memset(&action, 0, sizeof(action));
+	action.sa_handler = do_nothing;
+	assert_int_equal(sigaction(SIGURG, &action, NULL), 0);
+	assert_status(redislock_client_set_interruptible(client, 1), REDISLOCK_OK);
+	for (int round = 0; round < test_scaled(300); round++) {
+		redislock_lock *lock = test_lock(client, REDISLOCK_KIND_PUBSUB, "signals");
+		struct waiter waiter;
+		int64_t until;
+
+		assert_status(redislock_lock_set_wait_ms(lock, REDISLOCK_FOREVER), REDISLOCK_OK);
+		waiter_start(&waiter, lock);
+		while (test_queue(&server, "signals") == 0)
+			continue;
+		for (until = test_now_us() + round % 50 * 5; test_now_us() < until;)
+			continue;
+		assert_int_equal(pthread_kill(waiter.thread, SIGURG), 0);
+		assert_status(waiter_join(&waiter), REDISLOCK_INTERRUPTED);
+		redislock_lock_free(lock);
+	}
+	assert_status(redislock_client_set_interruptible(client, 0), REDISLOCK_OK);
+}
+
 static void library_leaves_signals_alone(void **state)
 {
 	struct sigaction action;
@@ -164,6 +198,7 @@ int main(void)
 		cmocka_unit_test(locks_work_under_signals),
 		cmocka_unit_test(signal_ends_a_wait_that_is_interruptible),
 		cmocka_unit_test(handler_can_interrupt),
+		cmocka_unit_test(no_signal_is_missed),
 		cmocka_unit_test(library_leaves_signals_alone),
 	};
 
