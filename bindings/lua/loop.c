@@ -3,8 +3,8 @@
  * The client of an event loop: what cqueues and others poll, and what dispatch does. */
 #include "binding.h"
 
-#include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <time.h>
 
 int rll_client_pollfd(lua_State *L)
@@ -46,35 +46,43 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* Whether the descriptor is readable before the time is over (negative: for ever). -1: a signal came, or, with *status,
+ * what an earlier one has left raised an error. Signals are let in only for as long as it waits, so none is missed. */
+static int poll_once(lua_State *L, int fd, int64_t left_ms, int *status)
+{
+	struct pollfd polled = { .fd = fd, .events = POLLIN };
+	struct timespec patience = { (time_t)(left_ms / 1000), (long)(left_ms % 1000 * 1000000) };
+	sigset_t every, before;
+	int ready = -1;
+	sigfillset(&every);
+	pthread_sigmask(SIG_SETMASK, &every, &before);
+	*status = rll_run_hooks(L);
+	if (*status == LUA_OK) {
+		ready = ppoll(&polled, 1, left_ms < 0 ? NULL : &patience, &before);
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ready;
+}
+
 int rll_client_poll(lua_State *L)
 {
-	enum { LONGEST_POLL_MS = 1000000000 };
 	static const struct rll_range range = { 0, INT32_MAX, true };
 	struct rll_client *client = rll_check_client(L, 1);
-	int64_t timeout = lua_isnoneornil(L, 2) ? REDISLOCK_FOREVER : rll_check_seconds(L, 2, "timeout", &range);
-	int64_t until = now_ms() + timeout;
-	struct pollfd fd = { .fd = redislock_client_fd(client->handle), .events = POLLIN };
-	if (fd.fd < 0) {
-		return rll_fail_client(L, client, fd.fd);
+	int64_t left = lua_isnoneornil(L, 2) ? REDISLOCK_FOREVER : rll_check_seconds(L, 2, "timeout", &range);
+	int64_t until = now_ms() + left;
+	int32_t fd = redislock_client_fd(client->handle);
+	if (fd < 0) {
+		return rll_fail_client(L, client, fd);
 	}
-	int64_t left = timeout;
-	int ready = 0;
-	while (ready == 0 && left != 0) {
-		ready = poll(&fd, 1, left < 0 || left > LONGEST_POLL_MS ? LONGEST_POLL_MS : (int)left);
-		if (ready < 0 && errno == EINTR) {
-			ready = 0;
-			if (rll_run_hooks(L) != LUA_OK) {
-				return lua_error(L);
-			}
-			rll_check_client(L, 1);
+	int ready, status;
+	while ((ready = poll_once(L, fd, left, &status)) < 0) {
+		if (status != LUA_OK) {
+			return lua_error(L);
 		}
-		if (timeout >= 0) {
-			int64_t now = now_ms();
-			left = now < until ? until - now : 0;
+		rll_check_client(L, 1); /* a hook may have closed it */
+		if (left > 0) {
+			left = until > now_ms() ? until - now_ms() : 0;
 		}
-	}
-	if (ready == 0) {
-		ready = poll(&fd, 1, 0);
 	}
 	lua_pushboolean(L, ready > 0);
 	return 1;
