@@ -37,29 +37,36 @@ void rll_push_info(lua_State *L, const char *name, size_t length, const redisloc
 }
 
 /* A snapshot is an object only as long as it takes to copy it: errors may come in between. */
+struct rll_info {
+	redislock_info *handle;
+};
+
+static void drop_info(struct rll_info *info)
+{
+	redislock_info_free(info->handle);
+	info->handle = NULL;
+}
+
 int rll_client_status(lua_State *L)
 {
 	size_t length;
 	struct rll_client *client = rll_check_client(L, 1);
 	const char *name = rll_check_name(L, 2, &length);
-	redislock_info **info = lua_newuserdatauv(L, sizeof *info, 0);
-	*info = NULL;
+	struct rll_info *info = lua_newuserdatauv(L, sizeof *info, 0);
+	info->handle = NULL;
 	luaL_setmetatable(L, RLL_INFO);
-	int32_t status = redislock_info_get(client->handle, name, length, info);
+	int32_t status = redislock_info_get(client->handle, name, length, &info->handle);
 	if (status != REDISLOCK_OK) {
 		return rll_fail_client(L, client, status);
 	}
-	rll_push_info(L, name, length, *info);
-	redislock_info_free(*info);
-	*info = NULL;
+	rll_push_info(L, name, length, info->handle);
+	drop_info(info);
 	return 1;
 }
 
 static int collect_info(lua_State *L)
 {
-	redislock_info **info = luaL_checkudata(L, 1, RLL_INFO);
-	redislock_info_free(*info);
-	*info = NULL;
+	drop_info(luaL_checkudata(L, 1, RLL_INFO));
 	return 0;
 }
 

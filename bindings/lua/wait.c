@@ -292,12 +292,13 @@ static int close_wait(lua_State *L)
 	}
 	wait->delivered = true;
 	lua_getiuservalue(L, 1, RLL_WAIT_OWNER);
-	if (wait->lock != NULL) {
+	struct rll_lock *lock = wait->lock;
+	if (lock != NULL) {
 		lua_getiuservalue(L, -1, RLL_LOCK_CLIENT);
 	}
 	forget(L, lua_gettop(L), wait);
-	if (wait->started && wait->operation == RLL_ACQUIRE && wait->lock->acquire_tag == wait->tag) {
-		rll_lock_reset(wait->lock);
+	if (lock != NULL && wait->started && wait->operation == RLL_ACQUIRE && lock->acquire_tag == wait->tag) {
+		rll_lock_reset(lock);
 	}
 	return 0;
 }
