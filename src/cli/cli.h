@@ -80,6 +80,9 @@ const char *duration_parse(const char *text, const char *word, int64_t *duration
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void complain_visibly(const char *text);
 
+/* The same, but left out when nobody reads it: while the lock is held, nothing may wait for that. */
+void mention(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Writes out standard output; the exit status, which then may be another one. */
 int finish_output(int exit_status);
 

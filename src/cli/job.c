@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { GROUP_POLL_MS = 20, LONGEST_POLL_MS = 3600000, TELL_MS = 200 };
+enum { GROUP_POLL_MS = 20, LONGEST_POLL_MS = 3600000 };
 
 struct job {
 	struct run *run;
@@ -21,35 +21,23 @@ struct job {
 	bool interrupted; /* by Ctrl-C, as the command was by us */
 	bool ended;
 	int wait_status;
-	bool lost, killed, hung_up;
+	bool killed, hung_up;
 	int64_t kill_at;
 };
 
 static bool is_ending(const struct job *job)
 {
-	return job->lost && job->run->options->on_lost != ON_LOST_IGNORE;
-}
-
-/* Who doesn't read our messages must not keep the command alive. */
-static void tell_loss(const struct job *job)
-{
-	static const char *const actions[] = { [ON_LOST_TERM] = "ending the command",
-		                               [ON_LOST_KILL] = "killing the command",
-		                               [ON_LOST_IGNORE] = "the command goes on without it" };
-	struct pollfd messages = { .fd = STDERR_FILENO, .events = POLLOUT };
-
-	if (poll(&messages, 1, TELL_MS) == 1) {
-		complain("the lock '%s' was lost; %s", job->run->options->operands[0],
-		         actions[job->run->options->on_lost]);
-	}
-	job->run->lost_is_told = true;
+	return job->run->lost && job->run->options->on_lost != ON_LOST_IGNORE;
 }
 
 static void lose(struct job *job)
 {
 	const struct options *options = job->run->options;
+	static const char *const actions[] = { [ON_LOST_TERM] = "ending the command",
+		                               [ON_LOST_KILL] = "killing the command",
+		                               [ON_LOST_IGNORE] = "the command goes on without it" };
 
-	job->lost = true;
+	job->run->lost = true;
 	switch (options->on_lost) {
 	case ON_LOST_TERM:
 		kill(-job->pid, SIGTERM);
@@ -63,12 +51,12 @@ static void lose(struct job *job)
 	case ON_LOST_IGNORE:
 		break;
 	}
-	tell_loss(job);
+	mention("the lock '%s' was lost; %s", options->operands[0], actions[options->on_lost]);
 }
 
 static void check_lock(struct job *job)
 {
-	if (!job->lost && !redislock_lock_is_held(job->run->lock)) {
+	if (!job->run->lost && !redislock_lock_is_held(job->run->lock)) {
 		lose(job);
 	}
 }
@@ -194,7 +182,7 @@ static int next_look(const struct job *job)
 		wait = job->kill_at - monotonic_ms();
 		/* Grandchildren are not ours to wait for. */
 		wait = job->ended && wait > GROUP_POLL_MS ? GROUP_POLL_MS : wait < 0 ? 0 : wait;
-	} else if (!job->lost) {
+	} else if (!job->run->lost) {
 		wait = redislock_lock_remaining_ms(job->run->lock);
 		wait = wait == REDISLOCK_NO_EXPIRY ? -1 : wait + 1;
 	}
@@ -227,7 +215,7 @@ static void supervise(struct job *job)
 
 static int exit_status_of(const struct job *job)
 {
-	if (job->lost) {
+	if (job->run->lost) {
 		return EXIT_LOST;
 	}
 	return WIFSIGNALED(job->wait_status) ? EXIT_SIGNAL + WTERMSIG(job->wait_status) : WEXITSTATUS(job->wait_status);
@@ -245,11 +233,11 @@ int job_run(struct run *run)
 	}
 	supervise(&job);
 	terminal_take_back(&job.terminal);
-	run->interrupted = !job.lost && (job.interrupted || (run->untold & KEY_INTERRUPT) != 0) &&
-	                   WIFSIGNALED(job.wait_status) && WTERMSIG(job.wait_status) == SIGINT;
+	run->interrupted = (job.interrupted || (run->untold & KEY_INTERRUPT) != 0) && WIFSIGNALED(job.wait_status) &&
+	                   WTERMSIG(job.wait_status) == SIGINT;
 	if (run->options->verbose) {
-		complain("the command ended with %s %d", WIFSIGNALED(job.wait_status) ? "signal" : "status",
-		         WIFSIGNALED(job.wait_status) ? WTERMSIG(job.wait_status) : WEXITSTATUS(job.wait_status));
+		mention("the command ended with %s %d", WIFSIGNALED(job.wait_status) ? "signal" : "status",
+		        WIFSIGNALED(job.wait_status) ? WTERMSIG(job.wait_status) : WEXITSTATUS(job.wait_status));
 	}
 	return exit_status_of(&job);
 }

@@ -3,9 +3,15 @@
  * What goes to standard error, and which exit status a failure is. */
 #include "cli.h"
 
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+/* MARGIN is for what is put around a text. */
+enum { MENTION_MS = 200, MARGIN = 32 };
 
 /* In one write, so that the lines of several processes don't mix. */
 void complain_visibly(const char *text)
@@ -24,20 +30,45 @@ void complain_visibly(const char *text)
 	free(line);
 }
 
-void complain(const char *format, ...)
+__attribute__((format(printf, 1, 0))) static char *visible_message(const char *format, va_list arguments)
 {
 	char *text = NULL, *visible;
+	int length = vasprintf(&text, format, arguments);
+
+	if (length < 0) {
+		return NULL;
+	}
+	visible = visible_text(text, (size_t)length);
+	free(text);
+	return visible;
+}
+
+void complain(const char *format, ...)
+{
 	va_list arguments;
 
 	va_start(arguments, format);
-	int length = vasprintf(&text, format, arguments);
+	char *text = visible_message(format, arguments);
 	va_end(arguments);
-	if (length < 0) {
-		return;
+	complain_visibly(text != NULL ? text : "out of memory");
+	free(text);
+}
+
+void mention(const char *format, ...)
+{
+	struct pollfd messages = { .fd = STDERR_FILENO, .events = POLLOUT };
+	va_list arguments;
+
+	va_start(arguments, format);
+	char *text = visible_message(format, arguments);
+	va_end(arguments);
+	if (text != NULL && poll(&messages, 1, MENTION_MS) == 1) {
+		/* A pipe that takes anything takes PIPE_BUF bytes. */
+		if (strlen(text) > PIPE_BUF - MARGIN) {
+			text[PIPE_BUF - MARGIN] = '\0';
+		}
+		complain_visibly(text);
 	}
-	visible = visible_text(text, (size_t)length);
-	complain_visibly(visible != NULL ? visible : "out of memory");
-	free(visible);
 	free(text);
 }
 

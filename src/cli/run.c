@@ -94,7 +94,7 @@ static const char *release_failure(const struct run *run, bool is_lost)
 	return "the lock was not released and stays until its TTL ends";
 }
 
-static int release(const struct run *run, int exit_status)
+static int release(struct run *run, int exit_status)
 {
 	int32_t status = redislock_lock_release(run->lock);
 	bool is_lost = status == REDISLOCK_LOST || status == REDISLOCK_NOT_OWNED;
@@ -105,9 +105,10 @@ static int release(const struct run *run, int exit_status)
 		}
 		return exit_status;
 	}
-	if (!is_lost || !run->lost_is_told) {
+	if (!is_lost || !run->lost) {
 		report_failure(release_failure(run, is_lost), status, NULL, run->lock);
 	}
+	run->lost = run->lost || is_lost;
 	return is_lost ? EXIT_LOST : exit_status;
 }
 
@@ -132,8 +133,8 @@ static int hold(struct run *run, int64_t waited_ms)
 		return left_by_signal(run, signal);
 	}
 	if (run->options->verbose) {
-		complain("got '%s' after %" PRId64 " ms, fence %" PRIu64, run->options->operands[0], waited_ms,
-		         redislock_lock_fence(run->lock));
+		mention("got '%s' after %" PRId64 " ms, fence %" PRIu64, run->options->operands[0], waited_ms,
+		        redislock_lock_fence(run->lock));
 	}
 	return release(run, job_run(run));
 }
@@ -144,16 +145,16 @@ static int wait_and_hold(struct run *run)
 	struct display *display = display_start(run);
 	int32_t status = acquire(run);
 
-	if (status == REDISLOCK_INTERRUPTED) {
-		/* From here on the next signal ends us at once. Freeing the lock will leave the queue, if the server
-		 * answers soon: a ticket without a listener is passed over. */
-		signals_inherited();
-		display_stop(display);
-		return left_by_signal(run, signals_caught());
-	}
-	display_stop(display);
 	if (status == REDISLOCK_OK) {
+		display_stop(display);
 		return hold(run, monotonic_ms() - start);
+	}
+	/* From here on the next signal ends us at once. Freeing the lock will leave the queue, if the server answers
+	 * soon: a ticket without a listener is passed over. */
+	signals_inherited();
+	display_stop(display);
+	if (signals_caught().number != 0) {
+		return left_by_signal(run, signals_caught());
 	}
 	if (status == REDISLOCK_NOT_ACQUIRED) {
 		return not_acquired(run);
@@ -185,8 +186,8 @@ static int with_lock(struct run *run)
 static bool is_interrupted(const struct run *run)
 {
 	/* Ctrl-C may also have come while the lock was released. That it was lost is more important. */
-	return run->interrupted ||
-	       (run->signals >= 0 && !run->lost_is_told && (signals_keys(run->signals) & KEY_INTERRUPT) != 0);
+	return !run->lost &&
+	       (run->interrupted || (run->signals >= 0 && (signals_keys(run->signals) & KEY_INTERRUPT) != 0));
 }
 
 int run_command(const struct options *options)

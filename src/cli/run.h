@@ -15,8 +15,8 @@ struct run {
 	const struct options *options;
 	redislock_client *client;
 	redislock_lock *lock;
-	int signals; /* the descriptor, or -1 */
-	bool lost_is_told;
+	int signals;      /* the descriptor, or -1 */
+	bool lost;        /* and it was told */
 	bool interrupted; /* Ctrl-C ended the wait or the command: so it must be seen to have ended redis-lock */
 	unsigned untold;  /* keys that the command's process group got from the terminal, and ours didn't */
 };

@@ -102,16 +102,35 @@ def ignore_only_tells():
     equal(finish(process, b"still here\n"), (76, b"still here\n", b""))
 
 
+def full_pipe():
+    """Both ends of a pipe that takes no more."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+    return reader, writer
+
+
+@test
+def messages_that_nobody_reads_do_not_keep_the_lock():
+    reader, writer = full_pipe()
+    process = start("run", "--verbose", "foo", "sh", "-c", "echo begin; exec sleep 1000", stderr=writer)
+    os.close(writer)
+    equal(process.stdout.readline(), b"begin\n")
+    os.kill(child_of(process.pid), signal.SIGTERM)
+    eventually(is_free, "it is released")
+    os.read(reader, 65536)
+    equal(process.wait(timeout=60), 128 + signal.SIGTERM)
+    os.close(reader)
+
+
 @test
 def loss_is_acted_on_though_nobody_reads_the_messages():
     for mode in ("term", "kill"):
-        reader, writer = os.pipe()
-        os.set_blocking(writer, False)
-        try:
-            while True:
-                os.write(writer, b"x" * 4096)
-        except BlockingIOError:
-            os.set_blocking(writer, True)
+        reader, writer = full_pipe()
         process, family = start_family("--on-lost", mode, stderr=writer)
         os.close(writer)
         lose()

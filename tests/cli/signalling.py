@@ -134,15 +134,17 @@ def signal_while_waiting_leaves_the_queue():
 @test
 def signal_at_any_moment_ends_it_with_nothing_left():
     holder = hold("foo")
-    for step in range(40):
-        waiter = start("run", "--wait", "forever", "foo", "echo", "no")
+    for step in range(60):
+        # Every other one just about to give up by itself.
+        waiter = start("run", "--wait", "%dms" % step if step % 2 else "forever", "foo", "echo", "no")
         try:
             waiter.wait(timeout=step * 0.0005)
         except subprocess.TimeoutExpired:
             pass
         waiter.terminate()
         status, out, _ = finish(waiter)
-        true(status in (128 + signal.SIGTERM, -signal.SIGTERM) and out == b"", "status %d" % status)
+        expected = (128 + signal.SIGTERM, -signal.SIGTERM) + ((75,) if step % 2 else ())
+        true(status in expected and out == b"", "status %d" % status)
         equal(support.server.waiting("foo"), 0)
     end(holder)
     equal(run("run", "foo", "echo", "yes").stdout, b"yes\n")
