@@ -206,7 +206,7 @@ int32_t redislock_client_ping(redislock_client *client);
 int32_t redislock_client_interrupt(redislock_client *client);
 
 /* A descriptor that becomes readable when a lease of this client that is being renewed could not be kept. Reading 8
- * bytes from it re-arms it. The client owns and closes it.
+ * bytes from it re-arms it. One that was lost before the first call counts. The client owns and closes it.
  * Returns the descriptor, or a negative status. Any thread. Since 1.0. */
 int32_t redislock_client_lost_fd(redislock_client *client);
 

@@ -207,7 +207,7 @@ RLK_EXPORT int32_t redislock_client_lost_fd(redislock_client *client)
 	}
 	int fd = atomic_load(&client->blocking.lost_fd);
 	if (fd < 0) {
-		fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		fd = eventfd(client->blocking.lost_already, EFD_CLOEXEC | EFD_NONBLOCK);
 		atomic_store(&client->blocking.lost_fd, fd);
 	}
 	return rlk_client_leave(client, fd >= 0 ? fd : REDISLOCK_NO_MEMORY);

@@ -75,9 +75,12 @@ static void signal_fd(int fd)
 
 static void job_lost(struct rlk_engine *engine, struct rlk_job *job)
 {
-	int fd = atomic_load(&driver_of(engine)->lost_fd);
-	if (fd >= 0 && job->machine.renew) {
+	struct rlk_blocking *driver = driver_of(engine);
+	int fd = atomic_load(&driver->lost_fd);
+	if (job->machine.renew && fd >= 0) {
 		signal_fd(fd);
+	} else if (job->machine.renew) {
+		driver->lost_already = true;
 	}
 }
 

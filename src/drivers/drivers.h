@@ -53,6 +53,7 @@ struct rlk_blocking {
 
 	int wake_fd;            /* ends the poll */
 	atomic_int lost_fd;     /* -1 until somebody asks for it */
+	bool lost_already;      /* a lease, before that */
 	atomic_uint interrupts; /* of all waits, so far */
 	atomic_uint alarms;     /* the same, and those of single waits */
 	unsigned alarms_seen;

@@ -4,6 +4,7 @@
 #include "locks.h"
 
 #include <stdio.h>
+#include <poll.h>
 #include <string.h>
 
 static struct test_server server;
@@ -207,6 +208,24 @@ static void renewal_keeps_the_lease(void **state)
 	redislock_lock_free(lock);
 }
 
+static void loss_before_anybody_asked_for_the_descriptor_is_told_as_well(void **state)
+{
+	redislock_client *fresh = test_client(server.url);
+	redislock_lock *lock = test_lock(fresh, REDISLOCK_KIND_PUBSUB, "early-loss");
+	struct pollfd poller = { .events = POLLIN };
+
+	(void)state;
+	assert_status(redislock_lock_set_ttl_ms(lock, 300), REDISLOCK_OK);
+	assert_status(redislock_lock_set_renewal(lock, 1), REDISLOCK_OK);
+	assert_status(redislock_lock_acquire(lock), REDISLOCK_OK);
+	assert_true(test_command(&server, NULL, 0, "DEL", "early-loss", NULL));
+	test_eventually(redislock_lock_is_held(lock) == 0);
+	/* Not held by the clock is one thing, and that the client has taken note another. */
+	test_eventually((poller.fd = redislock_client_lost_fd(fresh)) >= 0 && poll(&poller, 1, 0) == 1);
+	redislock_lock_free(lock);
+	redislock_client_free(fresh);
+}
+
 static void default_lease_is_renewed_and_setting_a_ttl_ends_that(void **state)
 {
 	redislock_lock *lock = test_lock(client, REDISLOCK_KIND_PUBSUB, "default");
@@ -396,6 +415,7 @@ int main(void)
 		cmocka_unit_test(token_of_the_callers_own_is_the_value),
 		cmocka_unit_test(lease_without_renewal_ends_and_is_reported_once),
 		cmocka_unit_test(renewal_keeps_the_lease),
+		cmocka_unit_test(loss_before_anybody_asked_for_the_descriptor_is_told_as_well),
 		cmocka_unit_test(default_lease_is_renewed_and_setting_a_ttl_ends_that),
 		cmocka_unit_test(lock_without_expiry_stays),
 		cmocka_unit_test(extend_sets_the_lease_from_now_on),
