@@ -60,7 +60,8 @@ static void deadlines_hold_under_signals(void **state)
 		assert_status(redislock_lock_acquire(lock), REDISLOCK_NOT_ACQUIRED);
 		assert_in_range(test_now_us() - start, 999000, TEST_DEADLINE_MS * 1000);
 		end_signals();
-		assert_true(signals > 2);
+		/* On a busy machine those that come together are one. */
+		assert_true(signals > 0);
 		redislock_lock_free(lock);
 	}
 }
