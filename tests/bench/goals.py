@@ -278,3 +278,28 @@ def size(bench):
     yield Row("the .so: relocations and constructors", "none to speak of",
               f"{relative} relative, {eager} by name, {lazy} functions; {constructors} constructors (1 is the compiler's)", None,
               relative=relative, by_name=eager, functions=lazy, constructors=constructors)
+
+
+def lua(bench):
+    """The cost of the binding, on one core with the server as for the pair in C."""
+    modules = os.path.join(os.path.dirname(bench.programs), "bindings", "lua", "module")
+    if not os.path.exists(bench.program("lua_pair")):
+        raise Skip("the module for Lua was not built")
+    core = min(os.sched_getaffinity(0))
+    bench.server.pin({core})
+    count, rounds = bench.amount(1000, 500), bench.amount(30, 6)
+    try:
+        for transport, url in (("TCP", bench.server.tcp), ("unix", bench.server.unix)):
+            with Rounds([bench.program("lua_pair"), url, bench.name(), modules], core) as ours, \
+                    Rounds([bench.program("library_pair"), url, bench.name(), "1"], core) as theirs:
+                runners = {"lua": lambda p=ours: p.run(count), "c": lambda p=theirs: p.run(count)}
+                interleave(1, runners)
+                results = interleave(rounds, runners)
+            p50 = {name: values(each, "p50_us") for name, each in results.items()}
+            ratio = Ratio(p50["lua"], p50["c"])
+            yield Row(f"pair in Lua, {transport}, to the same in C: p50", "<= 1.05",
+                      f"{ratio}; {middle(results['lua'], 'p50_us'):.1f} µs to {middle(results['c'], 'p50_us'):.1f}",
+                      ratio.median <= 1.05, ratio=ratio.data(),
+                      p50_us={name: statistics.median(each) for name, each in p50.items()})
+    finally:
+        bench.server.pin(os.sched_getaffinity(0))
