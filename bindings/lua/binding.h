@@ -77,8 +77,8 @@ struct rll_lock *rll_check_lock(lua_State *L, int arg);
 /* Sees to it that a lock has a handle. index: its own. Returns a status. */
 int32_t rll_lock_open(lua_State *L, int index, struct rll_lock *lock);
 
-/* Gives up the handle at whatever stage: a held lock is released, a waiting one leaves the queue. */
-void rll_lock_reset(struct rll_lock *lock);
+/* Gives up the handle at whatever stage: a held lock is released, a waiting one leaves the queue. index: the lock. */
+void rll_lock_reset(lua_State *L, int index, struct rll_lock *lock);
 
 /* Opens a lock and lets its handle know the options of an acquire, a table at an argument or nothing. */
 int32_t rll_lock_prepare(lua_State *L, int index, struct rll_lock *lock, int arg);

@@ -185,7 +185,7 @@ static void reset_locks(lua_State *L, int client)
 	lua_getiuservalue(L, client, RLL_CLIENT_LOCKS);
 	lua_pushnil(L);
 	while (lua_next(L, -2) != 0) {
-		rll_lock_reset(lua_touserdata(L, -1));
+		rll_lock_reset(L, lua_gettop(L), lua_touserdata(L, -1));
 		lua_pop(L, 1);
 	}
 	lua_pop(L, 1);

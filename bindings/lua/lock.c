@@ -59,7 +59,7 @@ static int32_t make_handle(lua_State *L, int index, struct rll_lock *lock, const
 	lock->now = defaults;
 	status = set_up(L, index, lock, wrong);
 	if (status != REDISLOCK_OK) {
-		rll_lock_reset(lock);
+		rll_lock_reset(L, index, lock);
 		return status;
 	}
 	lua_getiuservalue(L, index, RLL_LOCK_CLIENT);
@@ -76,15 +76,21 @@ int32_t rll_lock_open(lua_State *L, int index, struct rll_lock *lock)
 	return lock->handle != NULL ? (int32_t)REDISLOCK_OK : make_handle(L, index, lock, &wrong);
 }
 
-void rll_lock_reset(struct rll_lock *lock)
+void rll_lock_reset(lua_State *L, int index, struct rll_lock *lock)
 {
 	redislock_lock *handle = lock->handle;
-	if (handle != NULL) {
-		uint64_t fence = redislock_lock_fence(handle);
-		lock->fence = fence > 0 ? fence : lock->fence;
-		lock->handle = NULL;
-		redislock_lock_free(handle);
+	if (handle == NULL) {
+		return;
 	}
+	uint64_t fence = redislock_lock_fence(handle);
+	lock->fence = fence > 0 ? fence : lock->fence;
+	lock->handle = NULL;
+	redislock_lock_free(handle);
+	lua_getiuservalue(L, index, RLL_LOCK_CLIENT);
+	lua_getiuservalue(L, -1, RLL_CLIENT_LOCKS);
+	lua_pushnil(L);
+	lua_rawsetp(L, -2, handle);
+	lua_pop(L, 2);
 }
 
 struct rll_lock *rll_check_lock(lua_State *L, int arg)
@@ -399,7 +405,7 @@ static int close_lock(lua_State *L)
 		return 0;
 	}
 	if (lock->client->async) {
-		rll_lock_reset(lock);
+		rll_lock_reset(L, 1, lock);
 		return 0;
 	}
 	int32_t status = redislock_lock_release(lock->handle);
@@ -411,7 +417,7 @@ static int close_lock(lua_State *L)
 
 static int collect_lock(lua_State *L)
 {
-	rll_lock_reset(luaL_checkudata(L, 1, RLL_LOCK));
+	rll_lock_reset(L, 1, luaL_checkudata(L, 1, RLL_LOCK));
 	return 0;
 }
 

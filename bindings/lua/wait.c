@@ -258,27 +258,41 @@ void rll_wake(lua_State *L, int client)
 	}
 }
 
+static int wake_carefully(lua_State *L)
+{
+	rll_wake(L, 1);
+	return 0;
+}
+
 void rll_end_waits(lua_State *L, int client)
 {
+	lua_pushnil(L); /* the first error */
 	lua_getiuservalue(L, client, RLL_CLIENT_SLEEPERS);
 	lua_getiuservalue(L, client, RLL_CLIENT_WAITS);
-	int waits = lua_gettop(L), sleepers = waits - 1;
+	int waits = lua_gettop(L), sleepers = waits - 1, error = waits - 2;
 	/* One at a time from the beginning: what is woken may change the tables. */
 	while (lua_pushnil(L), lua_next(L, sleepers) != 0) {
 		lua_Integer tag = lua_tointeger(L, -2);
 		lua_pushnil(L);
 		lua_rawseti(L, sleepers, tag);
-		const struct rll_wait *found = lua_rawgeti(L, waits, tag) != LUA_TNIL ? lua_touserdata(L, -1) : NULL;
-		if (found != NULL && found->started) {
-			struct rll_wait *wait = lua_touserdata(L, -1);
+		struct rll_wait *wait = lua_rawgeti(L, waits, tag) != LUA_TNIL ? lua_touserdata(L, -1) : NULL;
+		if (wait != NULL && wait->started) {
 			wait->done = true;
 			wait->type = REDISLOCK_EVENT_CANCELLED;
-			lua_pop(L, 1);
-			rll_wake(L, client);
+			lua_pushcfunction(L, wake_carefully);
+			lua_pushvalue(L, client);
+			lua_pushvalue(L, -4); /* who sleeps */
+			if (lua_pcall(L, 2, 0, 0) != LUA_OK && lua_isnil(L, error)) {
+				lua_replace(L, error);
+			}
 		}
 		lua_settop(L, waits);
 	}
-	lua_pop(L, 2);
+	lua_settop(L, error);
+	if (!lua_isnil(L, -1)) {
+		lua_error(L);
+	}
+	lua_pop(L, 1);
 }
 
 /* The call is over, or never will be. */
@@ -298,7 +312,8 @@ static int close_wait(lua_State *L)
 	}
 	forget(L, lua_gettop(L), wait);
 	if (lock != NULL && wait->started && wait->operation == RLL_ACQUIRE && lock->acquire_tag == wait->tag) {
-		rll_lock_reset(lock);
+		lua_getiuservalue(L, 1, RLL_WAIT_OWNER);
+		rll_lock_reset(L, lua_gettop(L), lock);
 	}
 	return 0;
 }

@@ -2,7 +2,8 @@
 -- Whether the binding is complete: bound.lua HEADER FOLDER
 --
 -- Every public function of the header is bound under a name in Lua, or left out for a reason; no entry is out of date;
--- whatever the module has is in its reference and annotations; and the rock is built from all files.
+-- whatever the module has is in its reference and annotations; what documents show can be compiled; and the rock is built
+-- from all files.
 local redislock = require "redislock"
 
 local header_path, folder = arg[1], arg[2]
@@ -206,6 +207,21 @@ for code in read(header_path):gmatch "\n\tREDISLOCK_([%u_]+) = %-?%d+,? */%*" do
 		complain("library/redislock.lua: nothing of the code %s", code)
 	end
 end
+
+-- ---- what documents show ----
+
+local shown = 0
+for _, path in ipairs { folder .. "/README.md", folder .. "/reference.md", folder .. "/recipes.md",
+	folder .. "/../../README.md" } do
+	for code in read(path):gmatch "```lua\n(.-)```" do
+		local good, message = load(code, "=" .. path, "t")
+		shown = shown + 1
+		if not good then
+			complain("%s", message)
+		end
+	end
+end
+assert(shown > 10, "the documents were misread")
 
 -- ---- the rock ----
 

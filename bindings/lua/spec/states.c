@@ -4,13 +4,15 @@
  *
  * With -t in so many threads at once, each with the global "thread", its number; inside() and outside() count who is in
  * a critical section, over all of them, and inside() tells whether somebody else is. Without it is an interpreter to
- * run tests with where the usual one won't do: built with the sanitizers of this build. */
+ * run tests with where the usual one won't do: built with the sanitizers of this build, or with with_memory(), that
+ * lets Lua run out of it. */
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +42,49 @@ static int outside(lua_State *L)
 	return 0;
 }
 
+/* Each state counts its allocations; the one that reaches the limit fails, and so do those behind it. */
+struct memory {
+	long left; /* negative: as many as it takes */
+};
+
+static void *allocate(void *state, void *block, size_t old_size, size_t size)
+{
+	struct memory *memory = state;
+
+	if (size == 0) {
+		free(block);
+		return NULL;
+	}
+	/* What shrinks never fails: Lua counts on it. */
+	if (block == NULL || size > old_size) {
+		if (memory->left == 0)
+			return NULL;
+		memory->left -= memory->left > 0;
+	}
+	return realloc(block, size);
+}
+
+/* with_memory(count, f): calls f while so many allocations succeed. Returns what pcall would, and behind that whether
+ * one has failed. In C, since Lua can hardly move without memory. */
+static int with_memory(lua_State *L)
+{
+	void *state;
+
+	lua_getallocf(L, &state);
+	struct memory *memory = state;
+	lua_settop(L, 2);
+	memory->left = (long)luaL_checkinteger(L, 1);
+	const int status = lua_pcall(L, 0, 0, 0);
+	const bool failed = memory->left == 0;
+	memory->left = -1;
+	lua_settop(L, status == LUA_OK ? 1 : 2);
+	lua_pushboolean(L, status == LUA_OK);
+	lua_replace(L, 1);
+	lua_settop(L, 2);
+	lua_pushboolean(L, failed);
+	return 3;
+}
+
 static int trace(lua_State *L)
 {
 	luaL_traceback(L, L, lua_tostring(L, 1), 1);
@@ -54,6 +99,7 @@ static int prepare(lua_State *L)
 	luaL_openlibs(L);
 	lua_register(L, "inside", inside);
 	lua_register(L, "outside", outside);
+	lua_register(L, "with_memory", with_memory);
 	lua_pushinteger(L, task->number);
 	lua_setglobal(L, "thread");
 	lua_newtable(L);
@@ -84,7 +130,8 @@ static int run(lua_State *L, struct task *task)
 static void *work(void *argument)
 {
 	struct task *task = argument;
-	lua_State *L = luaL_newstate();
+	struct memory memory = { -1 };
+	lua_State *L = lua_newstate(allocate, &memory);
 
 	task->status = L == NULL || run(L, task);
 	if (L != NULL) {

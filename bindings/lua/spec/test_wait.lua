@@ -631,6 +631,21 @@ test("closing the client ends its waits and releases its locks", function(server
 	raises("closed client", holder.release_async, holder)
 end)
 
+test("error of a coroutine whose wait a closing client ends comes when all are woken", function(server)
+	local client = connect(server)
+	local woken = 0
+	for _ = 1, 3 do
+		start(function()
+			local good, message = client:ping_async()
+			woken = woken + 1
+			error("on purpose: " .. tostring(good) .. message)
+		end)
+	end
+	raises("on purpose: nilthe client was closed", client.close, client)
+	equal(woken, 3)
+	client:close()
+end)
+
 test("coroutine may close the client, or collect, while its event is handled", function(server)
 	local client = connect(server)
 	local lock = client:lock "foo"
