@@ -230,6 +230,17 @@ def wait_sees_a_lease_run_out():
 
 
 @test
+def wait_goes_on_when_the_server_was_away():
+    support.server.call("SET", "foo", "x")
+    before = support.server.scripts_run()
+    waiter = start("wait", "--wait", "forever", "foo")
+    eventually(lambda: support.server.scripts_run() >= before + 2, "it looked at the lock")
+    support.server.stop()
+    support.server.start()  # with nothing locked
+    equal(finish(waiter)[0], 0)
+
+
+@test
 def break_releases_for_the_next():
     result = run("break", "foo")
     equal(result.returncode, 1)

@@ -124,7 +124,7 @@ def ctrl_c_while_the_lock_is_released_ends_a_loop():
 @test
 def command_is_in_the_foreground_of_the_terminal():
     look = "import os; print(\"front\", os.tcgetpgrp(0) == os.getpgrp())"
-    with script("\"$R\" run foo python3 -c '%s'; echo after" % look) as terminal:
+    with script("\"$R\" run foo \"$PYTHON\" -c '%s'; echo after" % look) as terminal:
         terminal.expect(b"front True\r\nafter\r\n")
         equal(terminal.finish(), 0)
 
@@ -220,7 +220,7 @@ def lock_lost_while_stopped_ends_the_command_before_it_goes_on():
     ticking = "import os, time; print('ready', os.getpid(), os.getppid(), flush=True)\n" \
               "while True: print('tick', flush=True); time.sleep(0.0005)"
     with shell(TICKING=ticking) as terminal:
-        terminal.send(b'"$R" run --ttl 3s foo python3 -c "$TICKING"\n')
+        terminal.send(b'"$R" run --ttl 3s foo "$PYTHON" -c "$TICKING"\n')
         command, _ = ready(terminal)
         terminal.send(b"\x1a")
         terminal.expect(b"Stopped")

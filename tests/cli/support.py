@@ -121,6 +121,11 @@ class Server:
             return None if rest == b"-1" else [self.answer() for _ in range(int(rest))]
         return rest
 
+    def scripts_run(self):
+        """How many scripts it was asked to run."""
+        lines = self.call("INFO", "commandstats").split(b"\r\n")
+        return sum(int(line.split(b"calls=")[1].split(b",")[0]) for line in lines if line.startswith(b"cmdstat_eval"))
+
     def waiting(self, name):
         return self.call("ZCARD", "rlock-queue:{%s}:%s" % (name, name))
 

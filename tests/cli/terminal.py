@@ -23,7 +23,8 @@ class Terminal:
         self.searched = 0
         self.status = None
         self.fd, inner = pty.openpty()
-        settings = environment(**{"TERM": "xterm", "PS1": "$ ", "R": support.program.decode(), **more})
+        settings = environment(TERM="xterm", PS1="$ ", R=support.program.decode(), PYTHON=sys.executable)
+        settings.update(more)
         self.pid = os.fork()
         if self.pid == 0:
             try:

@@ -77,8 +77,8 @@ def background_waiter_leaves_the_terminal_alone_until_fg():
     with shell() as terminal:
         terminal.send(b"\"$R\" run foo sh -c '" + READY.encode() + b"read line; echo \"got-$line\"' &\n")
         eventually(lambda: support.server.waiting("foo") == 1, "it waits")
-        before = scripts_run()
-        eventually(lambda: scripts_run() >= before + 5, "it looked at the holder several times")
+        before = support.server.scripts_run()
+        eventually(lambda: support.server.scripts_run() >= before + 5, "it looked at the holder several times")
         terminal.send(b"echo sh''own\n")
         terminal.expect(b"shown\r\n")
         true(b"is held by" not in terminal.output, terminal.output)
@@ -89,12 +89,6 @@ def background_waiter_leaves_the_terminal_alone_until_fg():
         eventually(lambda: states(command, redis_lock) == "SS", "it reads")
         terminal.send(b"a line\n")
         terminal.expect(b"got-a line\r\n")
-
-
-def scripts_run():
-    """How many scripts the server was asked to run."""
-    lines = support.server.call("INFO", "commandstats").split(b"\r\n")
-    return sum(int(line.split(b"calls=")[1].split(b",")[0]) for line in lines if line.startswith(b"cmdstat_eval"))
 
 
 @test
