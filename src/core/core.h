@@ -160,6 +160,7 @@ struct rlk_room {
 	struct rlk_witness witness; /* the anchor (protocol 5); the client's, so any of its answers serves all */
 	struct rlk_witness earlier; /* the last one with a lower fence */
 	int64_t heard_at;           /* the last grant to this room */
+	size_t trying;              /* waiters that have tried without queueing, and are about to queue */
 	struct rlk_machine *first, *last;
 };
 
@@ -199,6 +200,7 @@ struct rlk_machine {
 	bool ticket;   /* a ticket of it may be in the queue, or the lock may be its own */
 	bool queued;   /* a LOCK that queues was sent */
 	bool requeues; /* a ticket that may still be there must go before it asks for another hand-off lease */
+	bool trying;   /* as the room counts it */
 	bool answered; /* the server was heard since it began */
 	char token[RLK_TOKEN_MAX];
 	uint8_t token_length;
@@ -250,6 +252,9 @@ void rlk_machine_suspend(struct rlk_machine *machine);
 void rlk_machine_cancel(struct rlk_machine *machine, int64_t patience, int64_t now);
 void rlk_machine_release(struct rlk_machine *machine, int64_t patience, int64_t now);
 void rlk_machine_extend(struct rlk_machine *machine, int64_t ttl, int64_t patience, int64_t now);
+
+/* It has tried without queueing and is to queue, or not any more. */
+void rlk_machine_try(struct rlk_machine *machine, bool trying);
 
 /* Leaves the room and whatever was going on. The ticket flag tells whether the server may still know the token. */
 void rlk_machine_abandon(struct rlk_machine *machine);

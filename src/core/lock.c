@@ -51,6 +51,7 @@ void rlk_machine_init(struct rlk_machine *machine, struct rlk_room *room, enum r
 static void stop(struct rlk_machine *machine)
 {
 	rlk_pubsub_leave_room(machine);
+	rlk_machine_try(machine, false);
 	rlk_request_clear(&machine->ask);
 	rlk_request_clear(&machine->keep);
 	machine->keep_at = RLK_NEVER;
@@ -60,6 +61,7 @@ static void stop(struct rlk_machine *machine)
 static void hold(struct rlk_machine *machine, uint64_t fence, int64_t valid_until, int64_t keep_at)
 {
 	rlk_pubsub_leave_room(machine);
+	rlk_machine_try(machine, false);
 	rlk_request_clear(&machine->ask);
 	rlk_request_clear(&machine->keep);
 	machine->phase = RLK_HOLDING;

@@ -49,8 +49,18 @@ static struct rlk_slice lock_mode(const struct rlk_machine *machine)
 	if (machine->phase == RLK_LEAVING || machine->requeues) {
 		return RLK_LITERAL("2");
 	}
-	bool queues = machine->kind == RLK_PUBSUB && machine->wait != 0 && machine->room->listening;
+	/* Whoever asks first shall not pass those of its own client that asked before and are still about to queue. */
+	bool passes = !machine->answered && machine->room->trying > (machine->trying ? 1 : 0);
+	bool queues = machine->kind == RLK_PUBSUB && machine->wait != 0 && machine->room->listening && !passes;
 	return queues ? RLK_LITERAL("1") : RLK_LITERAL("0");
+}
+
+void rlk_machine_try(struct rlk_machine *machine, bool trying)
+{
+	if (machine->trying != trying) {
+		machine->trying = trying;
+		machine->room->trying += trying ? 1 : (size_t)-1;
+	}
 }
 
 static void lock_words(struct rlk_machine *machine, struct rlk_words *words, bool whole)
@@ -65,6 +75,7 @@ static void lock_words(struct rlk_machine *machine, struct rlk_words *words, boo
 	rlk_words_add(words, machine->label);
 	machine->ticket = true;
 	machine->queued |= mode.data[0] == '1';
+	rlk_machine_try(machine, mode.data[0] == '0' && machine->kind == RLK_PUBSUB && machine->wait != 0);
 }
 
 void rlk_machine_cancel_words(const struct rlk_machine *machine, struct rlk_words *words, bool whole)

@@ -21,6 +21,7 @@ void rlk_room_init(struct rlk_room *room, struct rlk_slice client, struct rlk_pa
 	room->witness = room->earlier = (struct rlk_witness) { INT64_MIN, UINT64_MAX };
 	room->heard_at = INT64_MIN;
 	room->first = room->last = NULL;
+	room->trying = 0;
 }
 
 struct rlk_machine *rlk_room_foremost(const struct rlk_room *room)

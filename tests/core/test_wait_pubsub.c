@@ -94,6 +94,39 @@ static void new_ticket_does_not_change_who_polls(void **state)
 	assert_int_equal(machine.place, 2);
 }
 
+static void assert_mode(struct rlk_machine *it, char mode, uint32_t *sent, int64_t now)
+{
+	struct rlk_words words;
+	assert_true(rlk_machine_ready(it, now));
+	assert_int_equal(rlk_machine_send(it, &words, false, sent, now), RLK_LOCK);
+	assert_int_equal(words.word[9].data[0], mode);
+}
+
+/* The subscription is confirmed while one is on its way with a try that doesn't queue. */
+static void first_try_does_not_pass_those_that_are_about_to_queue(void **state)
+{
+	const struct rlk_answer busy = { .outcome = RLK_BUSY, .fence = 10, .remaining = 20000 };
+	uint32_t first, other;
+	(void)state;
+	make(RLK_PUBSUB, -1);
+	make_another(&second, RLK_PUBSUB, -1);
+	make_another(&third, RLK_PUBSUB, -1);
+	room.listening = false;
+	rlk_machine_acquire(&machine, RLK_LITERAL("first"), 7, PATIENCE, START);
+	assert_mode(&machine, '0', &first, START);
+	room.listening = true;
+	rlk_machine_acquire(&second, RLK_LITERAL("second"), 7, PATIENCE, START + 1);
+	assert_mode(&second, '0', &other, START + 1);
+	rlk_machine_answer(&machine, RLK_LOCK, first, START, busy, START + 2);
+	assert_mode(&machine, '1', &first, START + 2);
+	rlk_machine_answer(&second, RLK_LOCK, other, START + 1, busy, START + 3);
+	assert_mode(&second, '1', &other, START + 3);
+	/* Now all that asked before are on their way into the queue. */
+	rlk_machine_acquire(&third, RLK_LITERAL("third"), 7, PATIENCE, START + 4);
+	assert_mode(&third, '1', &other, START + 4);
+	assert_int_equal(room.trying, 0);
+}
+
 static void nobody_queues_before_the_subscriptions_are_confirmed(void **state)
 {
 	(void)state;
@@ -429,6 +462,7 @@ int main(void)
 		cmocka_unit_test(whoever_is_not_in_the_room_may_leave_it),
 		cmocka_unit_test(suspended_waiter_lets_the_next_one_poll),
 		cmocka_unit_test(new_ticket_does_not_change_who_polls),
+		cmocka_unit_test(first_try_does_not_pass_those_that_are_about_to_queue),
 		cmocka_unit_test(nobody_queues_before_the_subscriptions_are_confirmed),
 		cmocka_unit_test(subscriptions_that_stand_are_not_waited_for),
 		cmocka_unit_test(foremost_polls_half_a_hand_off_lease_after_it_asked),
