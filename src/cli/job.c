@@ -128,6 +128,8 @@ static void look_at_children(struct job *job)
 		} else if (pid == job->pid && !job->ended) {
 			job->ended = true;
 			job->wait_status = status;
+			/* First the terminal: a key must find the guard or us. */
+			terminal_take_back(&job->terminal);
 			job->run->untold = guard_end(&job->guard);
 		}
 	}
@@ -232,7 +234,6 @@ int job_run(struct run *run)
 		return EXIT_INTERNAL;
 	}
 	supervise(&job);
-	terminal_take_back(&job.terminal);
 	run->interrupted = (job.interrupted || (run->untold & KEY_INTERRUPT) != 0) && WIFSIGNALED(job.wait_status) &&
 	                   WTERMSIG(job.wait_status) == SIGINT;
 	if (run->options->verbose) {
