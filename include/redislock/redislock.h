@@ -316,8 +316,8 @@ int32_t redislock_lock_release(redislock_lock *lock);
  * REDISLOCK_LOST or a failure, after which the former lease still counts. One caller at a time. Since 1.0. */
 int32_t redislock_lock_extend(redislock_lock *lock, int64_t ttl_ms);
 
-/* Whether the lock is held, by this process's own monotonic clock; nothing is sent. 1 or 0; 0 for NULL, and in a
- * forked child. Any thread. Since 1.0. */
+/* Whether the lock is held, by this process's own monotonic clock; nothing is sent. 1 or 0; 0 for NULL, in a forked
+ * child, and from the moment a release is sent, whatever comes of it. Any thread. Since 1.0. */
 int32_t redislock_lock_is_held(redislock_lock *lock);
 
 /* How long the lock is sure to be held still: milliseconds, REDISLOCK_NO_EXPIRY without an end, 0 when not held.
