@@ -130,7 +130,7 @@ static void take_spin_options(lua_State *L, int arg, struct rll_lock *lock)
 	bool ends = rll_option_seconds(L, arg, "max_interval", &rll_range_timeout, &lock->max_interval_ms);
 	luaL_argcheck(L, grows == ends, arg, "options 'growth' and 'max_interval': both or none expected");
 	if (grows) {
-		lock->growth = (int32_t)(growth * PERCENT + (lua_Number)0.5);
+		lock->growth = (int32_t)(growth * (lua_Number)PERCENT + (lua_Number)0.5);
 	}
 }
 
