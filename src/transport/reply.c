@@ -165,6 +165,7 @@ static void *create_nil(const redisReadTask *task)
 }
 
 #if HIREDIS_MAJOR >= 1
+/* NOLINTNEXTLINE(readability-non-const-parameter): the parser's own type */
 static void *create_double(const redisReadTask *task, double number, char *text, size_t length)
 {
 	(void)number;
