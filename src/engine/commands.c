@@ -8,9 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A plain command has none. */
+static uint32_t bit_of(int32_t script)
+{
+	return script >= 0 ? 1u << script : 0;
+}
+
 static bool script_unknown(struct rlk_line *line, int32_t script)
 {
-	uint32_t bit = script >= 0 ? 1u << script : 0;
+	uint32_t bit = bit_of(script);
 	bool unknown = (line->unknown_scripts & bit) != 0;
 	/* Once its text is sent the server knows it, and answers come in order. */
 	line->unknown_scripts &= ~bit;
@@ -152,7 +158,7 @@ static void answer_job(struct rlk_engine *engine, const struct rlk_flight *fligh
 		enum rlk_remedy remedy;
 		int32_t status = rlk_error_status(reply[0].text, &remedy);
 		if (remedy == RLK_SEND_SCRIPT) {
-			engine->commands.unknown_scripts |= 1u << flight->script;
+			engine->commands.unknown_scripts |= bit_of(flight->script);
 		} else {
 			rlk_job_text(job, reply[0].text);
 		}
