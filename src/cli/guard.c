@@ -73,7 +73,9 @@ bool guard_start(struct guard *guard, const struct run *run, pid_t command)
 	guard->line = ends[1];
 	guard->pid = fork();
 	if (guard->pid == 0) {
-		setpgid(0, command);
+		if (setpgid(0, command) != 0) {
+			_exit(0); /* what it does to its group must not be done to another one */
+		}
 		close(ends[1]);
 		keep_guard(run, command, ends[0]);
 	}
