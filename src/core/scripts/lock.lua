@@ -54,19 +54,16 @@ if not owner then
 		local score = nil
 		for _, waiting in ipairs(call('ZRANGE', queue, 0, REQUEUED_AT_ONCE - 1)) do
 			if string.match(waiting, '^%S+ (%S+)') == pending and pending ~= client then
-				score = score and score + 1 or later(tonumber(call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]))
-				call('ZADD', queue, string.format('%.0f', score), waiting)
+				score = (score or call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]) + 1
+				call('ZADD', queue, score, waiting)
 			end
 		end
 	end
-	local first, more = first_living(ticket)
+	local first, more = take_first(ticket)
 	if more then
 		return 4
 	elseif not first or first == ticket then
 		fence = later(fence)
-		if first then
-			call('ZREM', queue, ticket)
-		end
 		call('SET', name, token, 'PX', ttl)
 		write_state(fence, token, '-', label, ttl)
 		return string.format('%.0f', fence)
@@ -75,12 +72,8 @@ if not owner then
 end
 
 if mode == '1' then
-	local new = 0
-	if not call('ZSCORE', queue, ticket) then
-		local last = call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]
-		call('ZADD', queue, string.format('%.0f', later(tonumber(last) or 0)), ticket)
-		new = 1
-	end
+	local last = call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]
+	local new = call('ZADD', queue, 'NX', (last or 0) + 1, ticket)
 	call('PEXPIRE', queue, QUEUE_TTL)
 	return { 2, call('PTTL', name), call('ZRANK', queue, ticket), fence, new }
 end

@@ -43,24 +43,23 @@ local function alive(ticket)
 	return client and call('PUBSUB', 'NUMSUB', 'rlock-inbox:' .. client)[2] ~= 0
 end
 
--- The first ticket whose client listens, or mine; those before it are dropped, a bounded number in one call.
--- Answers nil for an empty queue, and nil, true if there may be more of the dead.
-local function first_living(mine)
+-- Takes the first ticket out of the queue whose client listens, or mine; those before it are dropped, a bounded number in
+-- one call. Answers nil for an empty queue, and nil, true if there may be more of the dead. It is the first write, and
+-- one that needs no memory: that lets the others pass where memory is short.
+local function take_first(mine)
 	for _ = 1, DROPPED_AT_ONCE do
-		local ticket = call('ZRANGE', queue, 0, 0)[1]
+		local ticket = call('ZPOPMIN', queue)[1]
 		if not ticket or ticket == mine or alive(ticket) then
 			return ticket
 		end
-		call('ZREM', queue, ticket)
 	end
 	return nil, true
 end
 
--- Protocol 4. ZREM comes first: a write that needs no memory lets the others pass where memory is short.
+-- Protocol 4.
 local function hand_to(ticket, last)
 	local token, client, handoff, label = string.match(ticket, '^(%S+) (%S+) (%d+) (.*)$')
 	local fence = later(last)
-	call('ZREM', queue, ticket)
 	call('SET', name, token, 'PX', handoff)
 	write_state(fence, token, client, label, tonumber(handoff))
 	redis.pcall('PUBLISH', 'rlock-inbox:' .. client,
@@ -70,13 +69,13 @@ end
 
 -- Whoever holds the lock gives it up. unacknowledged: it came by a hand-off that the state still calls pending.
 local function hand_over(unacknowledged)
-	local ticket, more = first_living()
+	local fence, token, _, label = read_state()
+	local ticket, more = take_first()
 	if more then
 		return 4
 	elseif ticket then
-		hand_to(ticket, (read_state()))
+		hand_to(ticket, fence)
 	elseif unacknowledged then
-		local fence, token, _, label = read_state()
 		call('DEL', name)
 		write_state(fence, token, '-', label, 1)
 		redis.pcall('PUBLISH', 'rlock-channel:' .. name, 'ok')
