@@ -90,7 +90,8 @@ enum {
 	REDISLOCK_INTERNAL = -17,            /* a bug in redislock */
 	REDISLOCK_IN_USE = -18,     /* the handle is held, waiting or in another caller's hands; or the token is */
 	REDISLOCK_WRONG_TYPE = -19, /* a key of that name exists and is no lock; it was left alone */
-	REDISLOCK_WRONG_MODE = -20  /* the client was made for the other form, blocking or event loop */
+	REDISLOCK_WRONG_MODE = -20, /* the client was made for the other form, blocking or event loop */
+	REDISLOCK_UNTRUSTED = -21   /* TLS: the server can't be trusted, as its certificate stands */
 };
 
 /* Kinds of lock, for redislock_lock_new(). */
@@ -141,7 +142,8 @@ const char *redislock_error_name(int32_t status);
 
 /* Makes a client. It connects at its first use, or when redislock_client_connect() asks it to.
  *
- * url      redis://[user[:password]@]host[:port][/db] or unix:///path[?db=N], NUL-terminated, at most 4096 bytes. The
+ * url      redis://[user[:password]@]host[:port][/db], the same with rediss:// for TLS, or unix:///path[?db=N],
+ *          NUL-terminated, at most 4096 bytes. The
  *          parts are percent-decoded; an IPv6 address stands in brackets; user may be empty (redis://:password@host).
  * client   where the handle is written; NULL is written on failure. The caller frees it.
  *
@@ -186,6 +188,40 @@ int32_t redislock_client_set_name(redislock_client *client, const char *name);
  * REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT (a user without a password, or over 4096 bytes) or REDISLOCK_NO_MEMORY.
  * Any thread, also while others use the client. Since 1.0. */
 int32_t redislock_client_set_credentials(redislock_client *client, const char *user, const char *password);
+
+/* ---- TLS, for clients of a rediss:// URL ----
+ *
+ * The server's certificate is verified, with its chain and for the host of the URL, name or address. TLS is 1.2 or
+ * later; ciphers and the like are those of the system's OpenSSL, by its configuration. The setters below are for the
+ * next connect, when the files are read: what is wrong with them is said then. They answer REDISLOCK_OK,
+ * REDISLOCK_INVALID_ARGUMENT (also for the client of another URL), REDISLOCK_NO_MEMORY, REDISLOCK_FORKED, or
+ * REDISLOCK_UNSUPPORTED in a build without TLS. Any thread. */
+
+/* Whom to trust: certificate authorities in PEM form. The system's by default.
+ *
+ * file     a file of certificates, NUL-terminated; NULL for none
+ * folder   a folder with certificates under names as openssl rehash makes them; NULL for none
+ *
+ * Both NULL: the system's again. Since 1.0. */
+int32_t redislock_client_set_tls_authorities(redislock_client *client, const char *file, const char *folder);
+
+/* The client's own certificate, for servers that want one. None by default.
+ *
+ * certificate  a PEM file with it and what leads up to its authority, NUL-terminated
+ * key          a PEM file with its key, not encrypted
+ *
+ * Both NULL: none again. Since 1.0. */
+int32_t redislock_client_set_tls_certificate(redislock_client *client, const char *certificate, const char *key);
+
+/* The name or address that the server's certificate must be for, if it isn't the host of the URL. It is also the name
+ * that the server is asked for (SNI).
+ * name: 1 to 255 bytes, NUL-terminated; NULL for the host again. Since 1.0. */
+int32_t redislock_client_set_tls_server_name(redislock_client *client, const char *name);
+
+/* Whether to talk to a server without knowing who it is: its certificate is not verified, so that anybody on the way can
+ * read and change everything, the password as well. Off by default, and only for trying things out.
+ * on: 0 or 1. Since 1.0. */
+int32_t redislock_client_set_tls_unverified(redislock_client *client, int32_t on);
 
 /* Whether a signal that arrives in a waiting thread ends its wait with REDISLOCK_INTERRUPTED. Off by default: waits go
  * on after a signal. Sure to see the signal only in a process with one waiting thread; elsewhere let the handler call

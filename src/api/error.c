@@ -43,6 +43,8 @@ static const struct {
 	{ REDISLOCK_WRONG_MODE, "WRONG_MODE",
 	  "the client was made for the other form: use the calls of the event loop with a client of "
 	  "redislock_client_new_eventloop(), and the blocking ones with one of redislock_client_new()" },
+	{ REDISLOCK_UNTRUSTED, "UNTRUSTED",
+	  "the server's certificate can't be trusted: check its host, its dates and the certificate authorities" },
 };
 
 RLK_EXPORT const char *redislock_strerror(int32_t status)

@@ -3,6 +3,8 @@
  * What this build is. The version comes from the build. */
 #include "api.h"
 
+#include <string.h>
+
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
 
@@ -18,7 +20,6 @@ RLK_EXPORT const char *redislock_version_string(void)
 
 RLK_EXPORT int32_t redislock_has(const char *feature)
 {
-	/* TLS, RESP3, Sentinel and Cluster are not in this build; other names are unknown. */
-	(void)feature;
-	return 0;
+	/* RESP3, Sentinel and Cluster are not in this build; other names are unknown. */
+	return feature != NULL && strcmp(feature, "tls") == 0 && rlk_tls_built ? 1 : 0;
 }

@@ -15,7 +15,7 @@
  * there is room again. */
 enum { CHUNK = 16384, BACKLOG_PAUSE_MS = 10 };
 
-enum phase { RESOLVING, CONNECTING, PAUSING, GREETING };
+enum phase { RESOLVING, CONNECTING, PAUSING, SECURING, GREETING };
 
 struct rlk_connection {
 	enum rlk_connection_state state;
@@ -28,6 +28,8 @@ struct rlk_connection {
 	struct rlk_resolver resolver;
 	size_t peer; /* of the resolver's, the one in use */
 	int error;   /* of the last one tried */
+	struct rlk_tls tls;
+	enum rlk_tls_step securing;
 	struct rlk_greeting greeting;
 	struct rlk_output output;
 	struct rlk_reader reader;
@@ -60,6 +62,7 @@ void rlk_connection_free(struct rlk_connection *connection)
 
 static void close_socket(struct rlk_connection *connection)
 {
+	rlk_tls_stop(&connection->tls);
 	if (connection->fd >= 0) {
 		if (connection->watch != NULL) {
 			connection->watch->closing(connection->watch, connection->fd);
@@ -117,12 +120,30 @@ static void fail_by_loss(struct rlk_connection *connection, int error)
 	              connection->state == RLK_READY ? REDISLOCK_CONNECTION_LOST : REDISLOCK_CONNECTION_REFUSED, error);
 }
 
+/* What a send or receive said: TLS has statuses of its own. */
+static void fail_by_tls(struct rlk_connection *connection)
+{
+	int32_t status = connection->tls.status;
+	char text[sizeof connection->tls.text];
+
+	/* Closing ends it. */
+	memcpy(text, connection->tls.text, sizeof text);
+	if (status == REDISLOCK_OK) {
+		fail_by_loss(connection, connection->tls.error);
+	} else {
+		fail(connection, status, text);
+	}
+}
+
 static void fail_by_deadline(struct rlk_connection *connection)
 {
 	const char *problem = NULL;
 
 	if (connection->phase == RESOLVING) {
 		problem = "no name server answered within the timeout";
+	} else if (connection->phase == SECURING) {
+		problem = "connected, but the TLS handshake was not answered within the timeout; does the server speak "
+		          "TLS there?";
 	} else if (connection->phase == GREETING) {
 		problem =
 		        "connected, but the server didn't answer within the timeout; is it busy, stopped, or no Redis?";
@@ -146,6 +167,8 @@ static bool take(struct rlk_connection *connection, const char *bytes, ssize_t r
 	}
 	if (received == 0) {
 		fail_by_loss(connection, EPIPE);
+	} else if (error == EPROTO && connection->tls.ssl != NULL) {
+		fail_by_tls(connection);
 	} else if (error != EAGAIN && error != EWOULDBLOCK && error != EINTR) {
 		fail_by_loss(connection, error);
 	}
@@ -155,7 +178,7 @@ static bool take(struct rlk_connection *connection, const char *bytes, ssize_t r
 /* Reads what has come, without a look at the state: true if there was anything. */
 static bool absorb(struct rlk_connection *connection)
 {
-	char chunk[CHUNK];
+	char chunk[CHUNK]; /* also all that a record of TLS can hold: it keeps nothing back that no poll would tell of */
 	bool any = false;
 	ssize_t received;
 
@@ -163,7 +186,8 @@ static bool absorb(struct rlk_connection *connection)
 		if (rlk_reader_full(&connection->reader)) {
 			return true;
 		}
-		received = rlk_socket_receive(connection->fd, chunk, sizeof chunk);
+		received = connection->tls.ssl == NULL ? rlk_socket_receive(connection->fd, chunk, sizeof chunk)
+		                                       : rlk_tls_receive(&connection->tls, chunk, sizeof chunk);
 		any |= take(connection, chunk, received, errno);
 	} while (received == (ssize_t)sizeof chunk && connection->state != RLK_CLOSED);
 	return any;
@@ -172,13 +196,15 @@ static bool absorb(struct rlk_connection *connection)
 static void push(struct rlk_connection *connection)
 {
 	struct rlk_output *output = &connection->output;
+	size_t length = output->end - output->start;
 	ssize_t sent;
 	int error;
 
-	if (output->start == output->end) {
+	if (length == 0) {
 		return;
 	}
-	sent = rlk_socket_send(connection->fd, output->data + output->start, output->end - output->start);
+	sent = connection->tls.ssl == NULL ? rlk_socket_send(connection->fd, output->data + output->start, length)
+	                                   : rlk_tls_send(&connection->tls, output->data + output->start, length);
 	if (sent >= 0) {
 		output->start += (size_t)sent;
 		if (output->start == output->end) {
@@ -192,7 +218,12 @@ static void push(struct rlk_connection *connection)
 	}
 	/* The server may have said why before it closed. */
 	absorb(connection);
-	if (connection->state != RLK_CLOSED) {
+	if (connection->state == RLK_CLOSED) {
+		return;
+	}
+	if (error == EPROTO && connection->tls.ssl != NULL) {
+		fail_by_tls(connection);
+	} else {
 		fail_by_loss(connection, error);
 	}
 }
@@ -206,14 +237,38 @@ static void ready(struct rlk_connection *connection)
 static void greet(struct rlk_connection *connection)
 {
 	connection->phase = GREETING;
-	connection->patience = connection->deadline;
-	rlk_socket_connected(connection->fd);
 	if (!rlk_greeting_begin(&connection->greeting, connection->address, &connection->output)) {
 		fail_by_memory(connection);
 	} else if (connection->greeting.count == 0) {
 		ready(connection);
 	} else {
 		push(connection);
+	}
+}
+
+static void step_securing(struct rlk_connection *connection)
+{
+	connection->securing = rlk_tls_shake(&connection->tls);
+	if (connection->securing == RLK_TLS_DONE) {
+		greet(connection);
+	} else if (connection->securing == RLK_TLS_FAILED) {
+		fail_by_tls(connection);
+	}
+}
+
+static void connected(struct rlk_connection *connection)
+{
+	connection->patience = connection->deadline;
+	rlk_socket_connected(connection->fd);
+	if (!connection->address->tls) {
+		greet(connection);
+		return;
+	}
+	connection->phase = SECURING;
+	if (rlk_tls_start(&connection->tls, connection->fd, connection->address)) {
+		step_securing(connection);
+	} else {
+		fail_by_tls(connection);
 	}
 }
 
@@ -256,7 +311,7 @@ static void connect_next(struct rlk_connection *connection, int64_t now)
 		const struct rlk_peer *peer = &resolver->peers[connection->peer];
 		int error = rlk_socket_connect(peer, &connection->fd);
 		if (error == 0) {
-			greet(connection);
+			connected(connection);
 			return;
 		}
 		if (error == EINPROGRESS) {
@@ -287,7 +342,7 @@ static void step_connecting(struct rlk_connection *connection, int64_t now)
 		error = ETIMEDOUT;
 	}
 	if (error == 0) {
-		greet(connection);
+		connected(connection);
 	} else if (error != EINPROGRESS) {
 		close_socket(connection);
 		connection->error = error;
@@ -340,6 +395,9 @@ void rlk_connection_step(struct rlk_connection *connection, int64_t now)
 		if (now >= connection->patience) {
 			connect_next(connection, now);
 		}
+		break;
+	case SECURING:
+		step_securing(connection);
 		break;
 	case GREETING:
 		step_greeting(connection);
@@ -418,6 +476,8 @@ size_t rlk_connection_fds(const struct rlk_connection *connection, struct pollfd
 	fds[0] = (struct pollfd) { .fd = connection->fd, .events = POLLIN };
 	if (connection->state == RLK_OPENING && connection->phase == CONNECTING) {
 		fds[0].events = POLLOUT;
+	} else if (connection->state == RLK_OPENING && connection->phase == SECURING) {
+		fds[0].events = connection->securing == RLK_TLS_WRITE ? POLLOUT : POLLIN;
 	} else if (rlk_connection_unsent(connection)) {
 		fds[0].events = POLLIN | POLLOUT;
 	}
@@ -456,7 +516,7 @@ bool rlk_connection_receive(struct rlk_connection *connection)
 
 bool rlk_connection_awaits_well(const struct rlk_connection *connection)
 {
-	return connection->state == RLK_READY && connection->address->path == NULL &&
+	return connection->state == RLK_READY && connection->address->path == NULL && connection->tls.ssl == NULL &&
 	       !rlk_connection_unsent(connection);
 }
 

@@ -50,7 +50,14 @@ bool rlk_greeting_begin(struct rlk_greeting *greeting, const struct rlk_address 
 	}
 	if (address->client_name != NULL && address->client_name[0] != '\0') {
 		const struct rlk_slice words[] = { word("CLIENT"), word("SETNAME"), word(address->client_name) };
-		return append(greeting, output, RLK_GREET_NAME, words, 3);
+		if (!append(greeting, output, RLK_GREET_NAME, words, 3)) {
+			return false;
+		}
+	}
+	if (address->tls && greeting->count == 0) {
+		/* A server that doesn't like our certificate says so after its part of the handshake. */
+		const struct rlk_slice words[] = { word("PING") };
+		return append(greeting, output, RLK_GREET_PING, words, 1);
 	}
 	return true;
 }
@@ -100,7 +107,7 @@ static int32_t refused_auth(struct rlk_slice error, char *text, size_t size)
 
 static int32_t refused(enum rlk_greeting_step step, struct rlk_slice error, char *text, size_t size)
 {
-	const char *about = step == RLK_GREET_SELECT ? "database" : "client's name";
+	const char *about = step == RLK_GREET_SELECT ? "database" : step == RLK_GREET_NAME ? "client's name" : "greeting";
 	const char *beginning = passing(error);
 	int quoted = error.length < 160 ? (int)error.length : 160;
 

@@ -20,7 +20,17 @@ struct rlk_address {
 	char *user;
 	char *password;
 	char *client_name;
+	bool tls;
+	struct rlk_tls_files {
+		char *authorities, *authority_folder; /* whom to trust; the system's where both are NULL */
+		char *certificate, *key;              /* who we are; both or none */
+		char *server_name;                    /* to expect instead of the host */
+		bool unverified;
+	} tls_files;
 };
+
+/* Whether this build has TLS. */
+extern const bool rlk_tls_built;
 
 /* Reads a URL. On failure address is left empty and text (of size bytes, may be NULL) says which part is wrong, never
  * with the password in it. REDISLOCK_OK, _INVALID_ARGUMENT, _UNSUPPORTED or _NO_MEMORY. */

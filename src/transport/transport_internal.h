@@ -89,6 +89,38 @@ int64_t rlk_resolver_patience(const struct rlk_resolver *resolver);
 /* Ends a lookup at any moment; what was found stays. */
 void rlk_resolver_stop(struct rlk_resolver *resolver);
 
+/* ---- tls.c, or tls_absent.c ---- */
+
+struct ssl_st;
+struct ssl_ctx_st;
+struct bio_method_st;
+
+/* All zero is none. It must stay where it is. */
+struct rlk_tls {
+	struct ssl_st *ssl;
+	struct ssl_ctx_st *context;
+	struct bio_method_st *method;
+	int fd;
+	int32_t status; /* why TLS failed; OK where the socket below did, with error */
+	int error;
+	char text[256];
+};
+
+enum rlk_tls_step { RLK_TLS_DONE, RLK_TLS_READ, RLK_TLS_WRITE, RLK_TLS_FAILED };
+
+/* Gets ready to shake hands over a connected socket. It reads the files each time: they may have been renewed. False if
+ * it failed: see status and text; stop it in any case. */
+bool rlk_tls_start(struct rlk_tls *tls, int fd, const struct rlk_address *address);
+
+/* Shakes hands as far as it goes: done, failed, or what the socket must be ready for. */
+enum rlk_tls_step rlk_tls_shake(struct rlk_tls *tls);
+
+/* As those of the socket. EPROTO: see status and text. */
+ssize_t rlk_tls_send(struct rlk_tls *tls, const void *data, size_t length);
+ssize_t rlk_tls_receive(struct rlk_tls *tls, void *data, size_t size);
+
+void rlk_tls_stop(struct rlk_tls *tls);
+
 /* ---- command.c ---- */
 
 /* Bytes on their way out. All zero is empty. */
@@ -112,7 +144,7 @@ void rlk_output_wipe(struct rlk_output *output);
 
 /* ---- greeting.c ---- */
 
-enum rlk_greeting_step { RLK_GREET_AUTH, RLK_GREET_SELECT, RLK_GREET_NAME, RLK_GREETING_STEPS };
+enum rlk_greeting_step { RLK_GREET_AUTH, RLK_GREET_SELECT, RLK_GREET_NAME, RLK_GREET_PING, RLK_GREETING_STEPS };
 
 /* What a server must be told first, and what was answered so far. */
 struct rlk_greeting {

@@ -286,7 +286,7 @@ static bool has_scheme(const char *url, const char *scheme)
 
 static int32_t parse(const char *url, struct rlk_address *address, const struct complaint *complaint)
 {
-	static const char *const absent[] = { "rediss://", "redis+sentinel://", "redis+cluster://" };
+	static const char *const absent[] = { "redis+sentinel://", "redis+cluster://" };
 	const char *start;
 	struct rlk_slice rest;
 
@@ -298,10 +298,17 @@ static int32_t parse(const char *url, struct rlk_address *address, const struct 
 	}
 	start = strstr(url, "://");
 	if (start == NULL) {
-		return invalid(complaint, "it", " must begin with redis:// or unix://");
+		return invalid(complaint, "it", " must begin with redis://, rediss:// or unix://");
 	}
 	rest = between(start + 3, url + strlen(url));
 	if (has_scheme(url, "redis://")) {
+		return parse_tcp(rest, address, complaint);
+	}
+	if (has_scheme(url, "rediss://")) {
+		if (!rlk_tls_built) {
+			return complain(complaint, REDISLOCK_UNSUPPORTED, "rediss://", " needs a build with TLS");
+		}
+		address->tls = true;
 		return parse_tcp(rest, address, complaint);
 	}
 	if (has_scheme(url, "unix://")) {
@@ -312,7 +319,7 @@ static int32_t parse(const char *url, struct rlk_address *address, const struct 
 			return complain(complaint, REDISLOCK_UNSUPPORTED, absent[i], " is not supported by this build");
 		}
 	}
-	return complain(complaint, REDISLOCK_UNSUPPORTED, "its scheme", " is not supported: use redis:// or unix://");
+	return complain(complaint, REDISLOCK_UNSUPPORTED, "its scheme", " is not supported: use redis://, rediss:// or unix://");
 }
 
 int32_t rlk_address_parse(const char *url, struct rlk_address *address, char *text, size_t size)
@@ -356,5 +363,10 @@ void rlk_address_clear(struct rlk_address *address)
 	wipe(&address->user);
 	wipe(&address->password);
 	wipe(&address->client_name);
+	wipe(&address->tls_files.authorities);
+	wipe(&address->tls_files.authority_folder);
+	wipe(&address->tls_files.certificate);
+	wipe(&address->tls_files.key);
+	wipe(&address->tls_files.server_name);
 	memset(address, 0, sizeof *address);
 }
