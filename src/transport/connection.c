@@ -30,6 +30,7 @@ struct rlk_connection {
 	int error;   /* of the last one tried */
 	struct rlk_tls tls;
 	enum rlk_tls_step securing;
+	bool heard; /* anything at all */
 	struct rlk_greeting greeting;
 	struct rlk_output output;
 	struct rlk_reader reader;
@@ -116,8 +117,17 @@ static void fail_by_errno(struct rlk_connection *connection, int32_t status, int
 
 static void fail_by_loss(struct rlk_connection *connection, int error)
 {
-	fail_by_errno(connection,
-	              connection->state == RLK_READY ? REDISLOCK_CONNECTION_LOST : REDISLOCK_CONNECTION_REFUSED, error);
+	int32_t status = connection->state == RLK_READY ? REDISLOCK_CONNECTION_LOST : REDISLOCK_CONNECTION_REFUSED;
+
+	if ((error != EPIPE && error != ECONNRESET) || connection->heard || connection->address->path != NULL) {
+		fail_by_errno(connection, status, error);
+	} else if (connection->address->tls) {
+		fail(connection, status,
+		     "the server closed the connection during the handshake; does it speak TLS there?");
+	} else {
+		fail(connection, status,
+		     "the server closed the connection without a word; does it want TLS (rediss://)?");
+	}
 }
 
 /* What a send or receive said: TLS has statuses of its own. */
@@ -160,6 +170,7 @@ static void fail_by_deadline(struct rlk_connection *connection)
 static bool take(struct rlk_connection *connection, const char *bytes, ssize_t received, int error)
 {
 	if (received > 0) {
+		connection->heard = true;
 		if (!rlk_reader_feed(&connection->reader, bytes, (size_t)received)) {
 			fail(connection, connection->reader.status, connection->reader.text);
 		}
@@ -178,7 +189,8 @@ static bool take(struct rlk_connection *connection, const char *bytes, ssize_t r
 /* Reads what has come, without a look at the state: true if there was anything. */
 static bool absorb(struct rlk_connection *connection)
 {
-	char chunk[CHUNK]; /* also all that a record of TLS can hold: it keeps nothing back that no poll would tell of */
+	char chunk[CHUNK]; /* also all that a record of TLS can hold: it keeps nothing back that no poll would tell of
+	                    */
 	bool any = false;
 	ssize_t received;
 
@@ -428,6 +440,7 @@ void rlk_connection_open(struct rlk_connection *connection, const struct rlk_add
 	connection->peer = 0;
 	connection->state = RLK_OPENING;
 	connection->phase = RESOLVING;
+	connection->heard = false;
 	set_name(connection);
 	if (!rlk_reader_start(&connection->reader)) {
 		fail_by_memory(connection);

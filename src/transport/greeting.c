@@ -107,7 +107,9 @@ static int32_t refused_auth(struct rlk_slice error, char *text, size_t size)
 
 static int32_t refused(enum rlk_greeting_step step, struct rlk_slice error, char *text, size_t size)
 {
-	const char *about = step == RLK_GREET_SELECT ? "database" : step == RLK_GREET_NAME ? "client's name" : "greeting";
+	const char *about = step == RLK_GREET_SELECT ? "database"
+	                    : step == RLK_GREET_NAME ? "client's name"
+	                                             : "greeting";
 	const char *beginning = passing(error);
 	int quoted = error.length < 160 ? (int)error.length : 160;
 

@@ -238,10 +238,7 @@ bool rlk_reader_full(const struct rlk_reader *reader)
 
 static void fail_by_parser(struct rlk_reader *reader)
 {
-	if (reader->parser->err == REDIS_ERR_PROTOCOL && strstr(reader->parser->errstr, "\"\\x15\"") != NULL) {
-		/* So begins an alert of TLS. */
-		fail(reader, REDISLOCK_PROTOCOL, "the server wants TLS there: use rediss://, or its port without TLS");
-	} else if (reader->parser->err == REDIS_ERR_PROTOCOL) {
+	if (reader->parser->err == REDIS_ERR_PROTOCOL) {
 		fail(reader, REDISLOCK_PROTOCOL, "the server doesn't talk like a Redis server: %s",
 		     reader->parser->errstr);
 	} else {

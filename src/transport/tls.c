@@ -216,7 +216,8 @@ static const char *distrust(long result)
 	case X509_V_ERR_CERT_NOT_YET_VALID:
 		return "the server's certificate isn't valid yet: check the clocks";
 	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-		return "the server's certificate is signed by itself: to trust it, give it as the certificate authority";
+		return "the server's certificate is signed by itself: to trust it, give it as the certificate "
+		       "authority";
 	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:

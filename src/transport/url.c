@@ -319,7 +319,8 @@ static int32_t parse(const char *url, struct rlk_address *address, const struct 
 			return complain(complaint, REDISLOCK_UNSUPPORTED, absent[i], " is not supported by this build");
 		}
 	}
-	return complain(complaint, REDISLOCK_UNSUPPORTED, "its scheme", " is not supported: use redis://, rediss:// or unix://");
+	return complain(complaint, REDISLOCK_UNSUPPORTED, "its scheme",
+	                " is not supported: use redis://, rediss:// or unix://");
 }
 
 int32_t rlk_address_parse(const char *url, struct rlk_address *address, char *text, size_t size)

@@ -225,10 +225,29 @@ static void a_nul_byte_is_invalid(void **state)
 	invalid("unix:///run/%00", "the path");
 }
 
+static void rediss_is_redis_with_tls(void **state)
+{
+	struct rlk_address address;
+
+	(void)state;
+	if (!rlk_tls_built)
+		return;
+	assert_int_equal(rlk_address_parse("rediss://user:word@host:1/2", &address, NULL, 0), REDISLOCK_OK);
+	assert_true(address.tls);
+	assert_string_equal(address.host, "host");
+	assert_int_equal(address.port, 1);
+	assert_int_equal(address.db, 2);
+	rlk_address_clear(&address);
+	assert_int_equal(rlk_address_parse("redis://host", &address, NULL, 0), REDISLOCK_OK);
+	assert_false(address.tls);
+	rlk_address_clear(&address);
+}
+
 static void a_scheme_that_is_known_but_absent_is_unsupported(void **state)
 {
 	(void)state;
-	refused("rediss://:secret@host", REDISLOCK_UNSUPPORTED, "rediss://");
+	if (!rlk_tls_built)
+		refused("rediss://:secret@host", REDISLOCK_UNSUPPORTED, "rediss://");
 	refused("redis+sentinel://a,b/service", REDISLOCK_UNSUPPORTED, "redis+sentinel://");
 	refused("redis+cluster://a,b", REDISLOCK_UNSUPPORTED, "redis+cluster://");
 }
@@ -308,6 +327,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_database_is_invalid),
 		cmocka_unit_test(a_password_that_was_not_encoded_is_never_repeated),
 		cmocka_unit_test(a_nul_byte_is_invalid),
+		cmocka_unit_test(rediss_is_redis_with_tls),
 		cmocka_unit_test(a_scheme_that_is_known_but_absent_is_unsupported),
 		cmocka_unit_test(an_unknown_scheme_is_unsupported),
 		cmocka_unit_test(no_url_is_invalid),
