@@ -191,6 +191,9 @@ int32_t redislock_client_set_credentials(redislock_client *client, const char *u
 
 /* ---- TLS, for clients of a rediss:// URL ----
  *
+ * What the first three setters set the URL can say as well, as in rediss://host/0?ca=/etc/redis/ca.pem: ca, ca_folder,
+ * cert, key and server_name, with & between them.
+ *
  * The server's certificate is verified, with its chain and for the host of the URL, name or address. TLS is 1.2 or
  * later; ciphers and the like are those of the system's OpenSSL, by its configuration. The setters below are for the
  * next connect, when the files are read: what is wrong with them is said then. They answer REDISLOCK_OK,
@@ -218,9 +221,9 @@ int32_t redislock_client_set_tls_certificate(redislock_client *client, const cha
  * name: 1 to 255 bytes, NUL-terminated; NULL for the host again. Since 1.0. */
 int32_t redislock_client_set_tls_server_name(redislock_client *client, const char *name);
 
-/* Whether to talk to a server without knowing who it is: its certificate is not verified, so that anybody on the way can
- * read and change everything, the password as well. Off by default, and only for trying things out.
- * on: 0 or 1. Since 1.0. */
+/* Whether to talk to a server without knowing who it is: its certificate is not verified, so that anybody on the way
+ * can read and change everything, the password as well. Off by default, and only for trying things out. on: 0 or 1.
+ * Since 1.0. */
 int32_t redislock_client_set_tls_unverified(redislock_client *client, int32_t on);
 
 /* Whether a signal that arrives in a waiting thread ends its wait with REDISLOCK_INTERRUPTED. Off by default: waits go

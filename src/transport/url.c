@@ -225,10 +225,56 @@ static int32_t parse_server(struct rlk_slice raw, struct rlk_address *address, c
 	return status;
 }
 
+/* What TLS needs to know besides: KEY=VALUE&... */
+static int32_t parse_tls(struct rlk_slice raw, struct rlk_address *address, const struct complaint *complaint)
+{
+	struct rlk_tls_files *files = &address->tls_files;
+	const struct {
+		const char *key, *part;
+		char **text;
+	} options[] = {
+		{ "ca=", "ca", &files->authorities },
+		{ "ca_folder=", "ca_folder", &files->authority_folder },
+		{ "cert=", "cert", &files->certificate },
+		{ "key=", "key", &files->key },
+		{ "server_name=", "server_name", &files->server_name },
+	};
+	enum { OPTIONS = sizeof options / sizeof options[0] };
+
+	for (const char *at = raw.data, *end = raw.data + raw.length; at <= end;) {
+		const char *next = find(between(at, end), "&#");
+		int32_t status;
+		size_t i = 0, length;
+		while (i < OPTIONS && ((size_t)(next - at) < strlen(options[i].key) ||
+		                       memcmp(at, options[i].key, strlen(options[i].key)) != 0)) {
+			i++;
+		}
+		if (i == OPTIONS || *options[i].text != NULL || (next < end && *next == '#')) {
+			return invalid(complaint, "after the ?",
+			               " there can be ca, ca_folder, cert, key and server_name, each once, "
+			               "as in ?ca=/etc/redis/ca.pem&server_name=redis");
+		}
+		length = strlen(options[i].key);
+		status = decode(between(at + length, next), options[i].part, options[i].text, complaint);
+		if (status != REDISLOCK_OK) {
+			return status;
+		}
+		if ((*options[i].text)[0] == '\0') {
+			return invalid(complaint, options[i].part, " is empty");
+		}
+		at = next + 1;
+	}
+	if ((files->certificate == NULL) != (files->key == NULL)) {
+		return invalid(complaint, "cert and key", " belong together");
+	}
+	return REDISLOCK_OK;
+}
+
 static int32_t parse_tcp(struct rlk_slice raw, struct rlk_address *address, const struct complaint *complaint)
 {
 	const char *end = raw.data + raw.length;
 	const char *slash = find(raw, "/?#");
+	const char *query = find(raw, "?#");
 	const char *server = raw.data;
 	int32_t status = REDISLOCK_OK;
 
@@ -244,11 +290,15 @@ static int32_t parse_tcp(struct rlk_slice raw, struct rlk_address *address, cons
 	if (status == REDISLOCK_OK) {
 		status = parse_server(between(server, slash), address, complaint);
 	}
-	if (status == REDISLOCK_OK && find(raw, "?#") < end) {
+	if (status == REDISLOCK_OK && address->tls && query < end && *query == '?') {
+		status = parse_tls(between(query + 1, end), address, complaint);
+		end = query;
+	}
+	if (status == REDISLOCK_OK && query < end) {
 		return invalid(complaint, "after the database",
 		               " nothing can follow (write ? # in a password as %3F %23)");
 	}
-	if (status == REDISLOCK_OK && end - slash > 1) {
+	if (status == REDISLOCK_OK && end - slash > 1) { /* without the query */
 		status = parse_db(between(slash + 1, end), address, complaint);
 	}
 	return status;

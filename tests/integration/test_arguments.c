@@ -22,7 +22,7 @@ static void library_texts_are_total(void **state)
 		assert_non_null(redislock_strerror(status));
 		assert_true(strlen(redislock_strerror(status)) > 0);
 		assert_non_null(redislock_error_name(status));
-		if (status < REDISLOCK_WRONG_MODE || status > REDISLOCK_END)
+		if (status < REDISLOCK_UNTRUSTED || status > REDISLOCK_END)
 			assert_string_equal(redislock_error_name(status), "UNKNOWN");
 		else
 			assert_string_not_equal(redislock_error_name(status), "UNKNOWN");

@@ -243,6 +243,40 @@ static void rediss_is_redis_with_tls(void **state)
 	rlk_address_clear(&address);
 }
 
+static void rediss_says_whom_to_trust_and_who_it_is(void **state)
+{
+	struct rlk_address address;
+
+	(void)state;
+	if (!rlk_tls_built)
+		return;
+	assert_int_equal(rlk_address_parse("rediss://host/3?ca=/a%26b&ca_folder=f&cert=c&key=k&server_name=n", &address,
+	                                   NULL, 0),
+	                 REDISLOCK_OK);
+	assert_int_equal(address.db, 3);
+	assert_string_equal(address.tls_files.authorities, "/a&b");
+	assert_string_equal(address.tls_files.authority_folder, "f");
+	assert_string_equal(address.tls_files.certificate, "c");
+	assert_string_equal(address.tls_files.key, "k");
+	assert_string_equal(address.tls_files.server_name, "n");
+	assert_false(address.tls_files.unverified);
+	rlk_address_clear(&address);
+	assert_int_equal(rlk_address_parse("rediss://host?ca=a", &address, NULL, 0), REDISLOCK_OK);
+	assert_string_equal(address.tls_files.authorities, "a");
+	rlk_address_clear(&address);
+	refused("rediss://host/x?ca=a", REDISLOCK_INVALID_ARGUMENT, "database");
+	refused("rediss://host?", REDISLOCK_INVALID_ARGUMENT, "after the ?");
+	refused("rediss://host?ca", REDISLOCK_INVALID_ARGUMENT, "after the ?");
+	refused("rediss://host?ca=a&", REDISLOCK_INVALID_ARGUMENT, "after the ?");
+	refused("rediss://host?ca=a&ca=b", REDISLOCK_INVALID_ARGUMENT, "each once");
+	refused("rediss://host?ca=a#b", REDISLOCK_INVALID_ARGUMENT, "after the ?");
+	refused("rediss://host?verify=no", REDISLOCK_INVALID_ARGUMENT, "after the ?");
+	refused("rediss://host?ca=", REDISLOCK_INVALID_ARGUMENT, "ca is empty");
+	refused("rediss://host?ca=%0", REDISLOCK_INVALID_ARGUMENT, "ca has a %");
+	refused("rediss://host?cert=c", REDISLOCK_INVALID_ARGUMENT, "belong together");
+	refused("redis://host?ca=a", REDISLOCK_INVALID_ARGUMENT, "nothing can follow");
+}
+
 static void a_scheme_that_is_known_but_absent_is_unsupported(void **state)
 {
 	(void)state;
@@ -328,6 +362,7 @@ int main(void)
 		cmocka_unit_test(a_password_that_was_not_encoded_is_never_repeated),
 		cmocka_unit_test(a_nul_byte_is_invalid),
 		cmocka_unit_test(rediss_is_redis_with_tls),
+		cmocka_unit_test(rediss_says_whom_to_trust_and_who_it_is),
 		cmocka_unit_test(a_scheme_that_is_known_but_absent_is_unsupported),
 		cmocka_unit_test(an_unknown_scheme_is_unsupported),
 		cmocka_unit_test(no_url_is_invalid),

@@ -20,6 +20,7 @@ local redislock = {}
 ---| "UNSUPPORTED"
 ---| "WRONG_TYPE"
 ---| "WRONG_MODE"
+---| "UNTRUSTED"
 ---| "TIMEOUT"
 ---| "CONNECTION_REFUSED"
 ---| "CONNECTION_LOST"

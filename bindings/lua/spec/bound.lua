@@ -77,6 +77,10 @@ local bound = {
 }
 
 local left_out = {
+	redislock_client_set_tls_authorities = "the URL says it",
+	redislock_client_set_tls_certificate = "the URL says it",
+	redislock_client_set_tls_server_name = "the URL says it",
+	redislock_client_set_tls_unverified = "for trying things out, which another tool can do",
 	redislock_lock_name = "the lock keeps the string that it was made with: lock.name",
 	redislock_client_interrupt = "no Lua runs while its state waits, and signals interrupt by themselves",
 	redislock_lock_interrupt = "no Lua runs while its state waits, and signals interrupt by themselves",

@@ -8,6 +8,7 @@ local unseen = {
 	OK = "no failure",
 	INTERRUPTED = "a wait that a signal interrupts goes on, or ends with an error of the debug hook",
 	INTERNAL = "a bug of the library, or a kernel without random numbers",
+	UNTRUSTED = "it takes a server with TLS, as in tests/integration/test_tls.c",
 }
 
 local function is(code, ...)
@@ -34,7 +35,7 @@ test("outcomes and misuse that scripts can't avoid", function(server)
 	is("WRONG_MODE", client:dispatch())
 	is("END", redislock.connect(server:url(), { async = true }):lock("foo"):cancel())
 	is("INVALID_ARGUMENT", redislock.connect "redis://host:port")
-	is("UNSUPPORTED", redislock.connect "rediss://127.0.0.1")
+	is("UNSUPPORTED", redislock.connect "redis+cluster://127.0.0.1")
 	server:command("RPUSH", "foo", "1")
 	is("WRONG_TYPE", lock:acquire())
 	server:command("DEL", "foo")
