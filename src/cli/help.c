@@ -26,10 +26,8 @@ static const struct help {
 	{ "quiet", "  --quiet                   only failures are worth a message\n" },
 	{ "verbose", "  --verbose                 tell each step on standard error\n" },
 	{ "url",
-	  "  --url URL                 the server: redis://[user[:password]@]host[:port][/db], unix:///path[?db=N], "
-	  "or\n"
-	  "                            for TLS "
-	  "rediss://...[?ca=FILE&ca_folder=FOLDER&cert=FILE&key=FILE&server_name=NAME];\n"
+	  "  --url URL                 the server: redis://[user[:password]@]host[:port][/db] or unix:///path[?db=N];\n"
+	  "                            for TLS rediss://..., with ?ca=FILE&cert=FILE&key=FILE where need be;\n"
 	  "                            else REDISLOCK_URL from the environment, which ps doesn't show to others,\n"
 	  "                            else redis://127.0.0.1:6379/0\n" },
 };

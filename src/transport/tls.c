@@ -102,6 +102,7 @@ static bool make_bio(struct rlk_tls *tls)
 /* ---- whom to trust, and who we are ---- */
 
 /* Never ask a person for the phrase of a key: nobody may be there. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): OpenSSL wants this type */
 static int no_phrase(char *buffer, int size, int writing, void *data)
 {
 	(void)buffer;
@@ -162,6 +163,7 @@ static bool make_context(struct rlk_tls *tls, const struct rlk_tls_files *files)
 static bool expect_host(struct rlk_tls *tls, const char *host)
 {
 	struct rlk_peer ignored;
+	char name[256]; /* OpenSSL's macro takes no constant */
 
 	if (rlk_peer_numeric(&ignored, host, 0)) {
 		char address[INET6_ADDRSTRLEN];
@@ -169,7 +171,8 @@ static bool expect_host(struct rlk_tls *tls, const char *host)
 		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls->ssl), address) == 1;
 	}
 	SSL_set_hostflags(tls->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	return SSL_set1_host(tls->ssl, host) == 1 && SSL_set_tlsext_host_name(tls->ssl, host) == 1;
+	snprintf(name, sizeof name, "%s", host);
+	return SSL_set1_host(tls->ssl, name) == 1 && SSL_set_tlsext_host_name(tls->ssl, name) == 1;
 }
 
 bool rlk_tls_start(struct rlk_tls *tls, int fd, const struct rlk_address *address)
