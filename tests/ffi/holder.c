@@ -20,11 +20,14 @@ static const uint64_t highest = 9007199254740991;
 
 static const char *name = "ffi\0lock"; /* a NUL in it: names are not C strings */
 static size_t name_length = 8;
+static pid_t child; /* the command's, while it runs */
 
 static void check(int good, const char *what)
 {
 	if (!good) {
 		fprintf(stderr, "holder: %s\n", what);
+		if (child > 0)
+			kill(child, SIGKILL);
 		exit(1);
 	}
 }
@@ -76,12 +79,11 @@ static void check_nothing_is_left(redislock_client *client, uint64_t last)
 }
 
 /* Whatever the test was started from, such as a shell's background: SIGINT does what it does by default. */
-static pid_t run(char **command)
+static void run(char **command)
 {
 	extern char **environ;
 	posix_spawnattr_t attributes;
 	sigset_t interrupts;
-	pid_t child;
 
 	sigemptyset(&interrupts);
 	sigaddset(&interrupts, SIGINT);
@@ -90,7 +92,6 @@ static pid_t run(char **command)
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
 	check(posix_spawnp(&child, command[0], NULL, &attributes, command, environ) == 0, "the command can't be run");
 	posix_spawnattr_destroy(&attributes);
-	return child;
 }
 
 int main(int count, char **arguments)
@@ -98,7 +99,7 @@ int main(int count, char **arguments)
 	redislock_client *client;
 	redislock_lock *lock;
 	uint64_t fence;
-	pid_t child;
+	int64_t until = 0;
 	int status, interrupt = 0, met = 0, good;
 
 	for (; count > 1 && strncmp(arguments[1], "--", 2) == 0; count--, arguments++) {
@@ -118,7 +119,7 @@ int main(int count, char **arguments)
 	check(redislock_lock_acquire(lock) == REDISLOCK_OK, "not acquired");
 	raise_fence(arguments[1], lock);
 
-	child = run(arguments + 2);
+	run(arguments + 2);
 	while (waitpid(child, &status, WNOHANG) == 0) {
 		if (!met && waiters(client, &fence) > 0) {
 			met = 1;
@@ -126,9 +127,12 @@ int main(int count, char **arguments)
 				check(kill(child, SIGINT) == 0, "not interrupted");
 			else
 				check(redislock_lock_release(lock) == REDISLOCK_OK, "not released");
+			until = test_now_ms() + TEST_DEADLINE_MS;
 		}
+		check(!met || test_now_ms() < until, interrupt ? "it waits on" : "it doesn't end");
 		test_sleep_ms(2);
 	}
+	child = 0;
 	good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	check(good != interrupt, interrupt ? "the command ended well" : "the command failed");
 	check(met, "nobody waited");
