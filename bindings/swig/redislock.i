@@ -9,7 +9,8 @@
 //   (const char *BYTES, size_t SIZE)  a typemap "in" for a string of bytes, or for nothing: NULL and 0
 //   %waits(FUNCTION)                  what has to be done about a function that may wait for the server
 //
-// A function with several results gives them as a list, its status first.
+// A function with several results gives them as a list, its status first. Where modules have no namespace of their own
+// (PHP) the prefix stays.
 
 %{
 #include <redislock/redislock.h>
@@ -93,7 +94,11 @@ typedef struct TYPE {
 %ignore redislock_event_tag;
 %ignore redislock_event_lock;
 %ignore redislock_event_take_info;
+#ifdef SWIGPHP
+%rename(redislock_client_next_event) next_event;
+#else
 %rename(client_next_event) next_event;
+#endif
 %apply int *OUTPUT { int32_t *type, int32_t *outcome };
 %apply unsigned long long *OUTPUT { uint64_t *tag };
 %{
@@ -125,6 +130,8 @@ int32_t next_event(redislock_client *client, int32_t *type, int32_t *outcome, ui
 
 // ---- the header ----
 
+#ifndef SWIGPHP
 %rename("%(strip:[redislock_])s", %$isfunction) "";
 %rename("%(strip:[REDISLOCK_])s", %$isenumitem) "";
+#endif
 %include <redislock/redislock.h>
