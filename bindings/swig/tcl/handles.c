@@ -219,7 +219,8 @@ int acquire(ClientData data, Tcl_Interp *interp, int count, Tcl_Obj *const words
 	if (handle->dropped) {
 		end_handle(handle);
 		if (code == TCL_OK) {
-			Tcl_SetObjResult(interp, Tcl_NewStringObj("the lock was destroyed while it was waited for", -1));
+			Tcl_SetObjResult(interp,
+			                 Tcl_NewStringObj("the lock was destroyed while it was waited for", -1));
 			Tcl_SetErrorCode(interp, "REDISLOCK", "CANCELLED", (char *)NULL);
 			return TCL_ERROR;
 		}
@@ -269,7 +270,8 @@ int guard(ClientData data, Tcl_Interp *interp, int count, Tcl_Obj *const words[]
 	if (find_handle(interp, words[2], "redislock_lock") == NULL) {
 		return TCL_ERROR;
 	}
-	char *lock = strcpy(ckalloc((unsigned)strlen(Tcl_GetString(words[2])) + 1), Tcl_GetString(words[2]));
+	unsigned size = (unsigned)strlen(Tcl_GetString(words[2])) + 1;
+	char *lock = memcpy(ckalloc(size), Tcl_GetString(words[2]), size);
 	if (Tcl_TraceVar(interp, name, TCL_TRACE_UNSETS, unset, lock) != TCL_OK) {
 		ckfree(lock);
 		return TCL_ERROR;
@@ -291,7 +293,8 @@ int open_channel(ClientData data, Tcl_Interp *interp, int count, Tcl_Obj *const 
 		Tcl_SetObjResult(interp, Tcl_NewStringObj(Tcl_PosixError(interp), -1));
 		return TCL_ERROR;
 	}
-	Tcl_Channel channel = Tcl_MakeFileChannel((ClientData)(intptr_t)copy, TCL_READABLE);
+	ClientData descriptor = (ClientData)(intptr_t)copy; /* NOLINT(performance-no-int-to-ptr) */
+	Tcl_Channel channel = Tcl_MakeFileChannel(descriptor, TCL_READABLE);
 	Tcl_RegisterChannel(interp, channel);
 	Tcl_SetChannelOption(interp, channel, "-blocking", "0");
 	Tcl_SetChannelOption(interp, channel, "-translation", "binary");
