@@ -11,17 +11,11 @@ oo::class create ::redislock::Client {
     constructor {url words} {
         namespace path [list {*}[namespace path] ::redislock]
         set options [Options $words {-async -connecttimeout -commandtimeout -name -user -password -encoding}]
-        set encoding utf-8
-        set async 0
         set locks 0
-        if {[dict exists $options -encoding]} {
-            set encoding [dict get $options -encoding]
-            if {$encoding ni [encoding names]} {
-                Refuse -encoding "unknown encoding \"$encoding\" for -encoding"
-            }
-        }
-        if {[dict exists $options -async]} {
-            set async [Boolean -async [dict get $options -async]]
+        set async [Boolean -async [Get $options -async 0]]
+        set encoding [Get $options -encoding utf-8]
+        if {$encoding ni [encoding names]} {
+            Refuse -encoding "unknown encoding \"$encoding\" for -encoding"
         }
         my Make [Text "the URL" $url]
         my Configure $options
@@ -31,7 +25,10 @@ oo::class create ::redislock::Client {
         lassign [raw::[expr {$async ? {client_new_eventloop} : {client_new}}] $url] status handle
         if {$status != 0} {
             set message [encoding convertfrom utf-8 [lindex [raw::url_error $url] 1]]
-            Throw [raw::error_name $status] [expr {$message ne "" ? $message : [raw::strerror $status]}]
+            if {$message eq ""} {
+                set message [raw::strerror $status]
+            }
+            Throw [raw::error_name $status] $message
         }
     }
 
@@ -141,7 +138,10 @@ oo::class create ::redislock::Client {
     method break {name args} {
         set options [Options $args {-token -command}]
         set bytes [Name $encoding $name]
-        set token [expr {[dict exists $options -token] ? [Token [dict get $options -token]] : {}}]
+        set token [Get $options -token]
+        if {[dict exists $options -token]} {
+            Token $token
+        }
         if {$async} {
             try {
                 my Start [list raw::client_start_break $handle $bytes $token] $options
@@ -160,8 +160,7 @@ oo::class create ::redislock::Client {
     }
 
     method Start {words options} {
-        set command [expr {[dict exists $options -command] ? [dict get $options -command] : {}}]
-        return [Start [self namespace] $handle "" "" $words $command]
+        return [Start [self namespace] $handle "" "" $words [Get $options -command]]
     }
 
     method Blocking options {
@@ -197,10 +196,8 @@ oo::class create ::redislock::Client {
     # credentials ?-user user? ?-password password?: those of the next connect; without any, none.
     method credentials args {
         set options [Options $args {-user -password}]
-        foreach option {-user -password} {
-            set $option [expr {[dict exists $options $option] ? [Text $option [dict get $options $option]] : {}}]
-        }
-        set status [raw::client_set_credentials $handle ${-user} ${-password}]
+        set user [Text -user [Get $options -user]]
+        set status [raw::client_set_credentials $handle $user [Text -password [Get $options -password]]]
         if {$status == $::redislock::raw::INVALID_ARGUMENT} {
             Refuse -password "expected up to 4096 bytes for -user and -password, and no -user without a -password"
         }

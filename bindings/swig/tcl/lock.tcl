@@ -222,8 +222,7 @@ oo::class create ::redislock::Lock {
     }
 
     method Start {words options} {
-        set command [expr {[dict exists $options -command] ? [dict get $options -command] : {}}]
-        return [Start $client $clienthandle [self namespace] $handle $words $command]
+        return [Start $client $clienthandle [self namespace] $handle $words [Get $options -command]]
     }
 
     method Blocking options {
@@ -272,7 +271,10 @@ oo::class create ::redislock::Lock {
     # How many wait before it in the queue, as last heard; empty when it doesn't wait there.
     method place {} {
         set place [raw::lock_place $handle]
-        return [expr {$place >= 0 ? $place : {}}]
+        if {$place < 0} {
+            return
+        }
+        return $place
     }
 
     method Self {} {

@@ -53,7 +53,10 @@ proc ::redislock::Start {client clienthandle lock lockhandle words command} {
 }
 
 proc ::redislock::Asking {clienthandle lockhandle} {
-    return [expr {$lockhandle ne "" ? [list raw::lock_error $lockhandle] : [list raw::client_error $clienthandle]}]
+    if {$lockhandle ne ""} {
+        return [list raw::lock_error $lockhandle]
+    }
+    return [list raw::client_error $clienthandle]
 }
 
 # ---- coroutines ----
@@ -99,13 +102,18 @@ proc ::redislock::Abandon {tag args} {
 # ---- outcomes ----
 
 proc ::redislock::Tell {command code message info} {
-    uplevel #0 [list {*}$command $code $message {*}[expr {$info eq "" ? {} : [list $info]}]]
+    set words [list {*}$command $code $message]
+    if {$info ne ""} {
+        lappend words $info
+    }
+    uplevel #0 $words
 }
 
 # Errors in what is called here are background errors, and end nothing else.
 proc ::redislock::Call words {
     if {[catch {uplevel #0 $words} message options]} {
-        after 0 [list return -level 0 -code error -errorcode [dict get $options -errorcode] -errorinfo [dict get $options -errorinfo] $message]
+        after 0 [list return -level 0 -code error -errorcode [dict get $options -errorcode] \
+            -errorinfo [dict get $options -errorinfo] $message]
     }
 }
 

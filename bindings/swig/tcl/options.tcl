@@ -32,6 +32,14 @@ proc ::redislock::Options {words names} {
     return $options
 }
 
+# The value of an option, or what there is without it. Not by expr, which takes 0x10 for a number.
+proc ::redislock::Get {options option {default ""}} {
+    if {[dict exists $options $option]} {
+        return [dict get $options $option]
+    }
+    return $default
+}
+
 # Seconds as milliseconds; Inf, where that is allowed, as -1.
 proc ::redislock::Milliseconds {option seconds least most endless} {
     if {[string is double -strict $seconds] && ![string match -nocase *nan* $seconds]} {

@@ -78,4 +78,5 @@ proc ::redislock::version {{form ""}} {
     throw {REDISLOCK INVALID_ARGUMENT} "bad option \"$form\": must be -number"
 }
 
-package provide redislock [::redislock::version]
+# Its own version, which the library may be ahead of.
+package provide redislock [package provide redislock_raw]

@@ -114,7 +114,10 @@ proc server::answer {} {
             error $rest
         }
         $ {
-            return [expr {$rest == -1 ? {(nil)} : [string range [read $connection [expr {$rest + 2}]] 0 end-2]}]
+            if {$rest == -1} {
+                return (nil)
+            }
+            return [string range [read $connection [expr {$rest + 2}]] 0 end-2]
         }
         * {
             set list {}
