@@ -99,11 +99,12 @@ typedef struct TYPE {
 #else
 %rename(client_next_event) next_event;
 #endif
-%apply int *OUTPUT { int32_t *type, int32_t *outcome };
-%apply unsigned long long *OUTPUT { uint64_t *tag };
+// Types of C and not of <stdint.h>, as SWIG's own variables for them are.
+%apply int *OUTPUT { int *type, int *outcome };
+%apply unsigned long long *OUTPUT { unsigned long long *tag };
 %{
 // The status of the reading, then of the event: its type, its own status, its tag, and the snapshot that it brought.
-static int32_t next_event(redislock_client *client, int32_t *type, int32_t *outcome, uint64_t *tag, redislock_info **info)
+static int next_event(redislock_client *client, int *type, int *outcome, unsigned long long *tag, redislock_info **info)
 {
 	redislock_event *event;
 	int32_t status = redislock_client_next_event(client, &event);
@@ -114,7 +115,7 @@ static int32_t next_event(redislock_client *client, int32_t *type, int32_t *outc
 	return status;
 }
 %}
-int32_t next_event(redislock_client *client, int32_t *type, int32_t *outcome, uint64_t *tag, redislock_info **info);
+int next_event(redislock_client *client, int *type, int *outcome, unsigned long long *tag, redislock_info **info);
 
 // ---- what waits ----
 
