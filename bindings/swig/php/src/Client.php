@@ -22,8 +22,10 @@ final class Client
     /**
      * Nothing is sent: it connects at its first use.
      *
-     * @param ?string $url            redis://[user[:password]@]host[:port][/db] or unix:///path[?db=N]; without one that
-     *                                of the environment variable REDISLOCK_URL, else redis://127.0.0.1:6379/0
+     * @param ?string $url            redis://[user[:password]@]host[:port][/db], the same with rediss:// for TLS (whom
+     *                                to trust and who one is follow, as in ?ca=/etc/redis/ca.pem&cert=FILE&key=FILE), or
+     *                                unix:///path[?db=N]; without one that of the environment variable
+     *                                REDISLOCK_URL, else redis://127.0.0.1:6379/0
      * @param ?string $user           instead of that of the URL; not without a password
      * @param ?string $password       instead of that of the URL
      * @param ?string $name           of the connections, as in CLIENT LIST: up to 255 printable ASCII characters, no spaces

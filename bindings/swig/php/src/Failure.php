@@ -22,6 +22,7 @@ final class Failure
         \REDISLOCK_CONNECTION_REFUSED => ConnectionRefusedException::class,
         \REDISLOCK_CONNECTION_LOST => ConnectionLostException::class,
         \REDISLOCK_PROTOCOL => ProtocolException::class,
+        \REDISLOCK_UNTRUSTED => UntrustedException::class,
         \REDISLOCK_SERVER => ServerException::class,
         \REDISLOCK_AUTHENTICATION => AuthenticationException::class,
         \REDISLOCK_PERMISSION => PermissionException::class,

@@ -80,6 +80,11 @@ final class TimeoutException extends ConnectionException
 {
 }
 
+/** TLS: the server's certificate can't be trusted. */
+final class UntrustedException extends ConnectionException
+{
+}
+
 /** The peer doesn't talk like a Redis server. */
 final class ProtocolException extends ConnectionException
 {

@@ -171,7 +171,7 @@ final class FailureTest extends TestCase
         $failures = array_filter(get_defined_constants(true)['redislock'], fn (mixed $number, string $name) => is_int($number)
             && \redislock_error_name($number) === substr($name, strlen('REDISLOCK_'))
             && !in_array(\redislock_error_name($number), $notThrown, true), ARRAY_FILTER_USE_BOTH);
-        $this->assertCount(18, $failures);
+        $this->assertCount(19, $failures);
         foreach ($failures as $name => $number) {
             $this->assertNotInstanceOf(\RedisLock\InternalException::class, \RedisLock\Failure::of($number), $name);
         }

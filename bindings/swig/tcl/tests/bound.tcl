@@ -74,6 +74,10 @@ array set bound {
 }
 
 array set left_out {
+    redislock_client_set_tls_authorities {the URL says it}
+    redislock_client_set_tls_certificate {the URL says it}
+    redislock_client_set_tls_server_name {the URL says it}
+    redislock_client_set_tls_unverified {for trying things out, which another tool can do}
     redislock_client_interrupt {no Tcl runs while an interpreter waits, and signals interrupt by themselves}
     redislock_lock_interrupt {no Tcl runs while an interpreter waits, and signals interrupt by themselves}
     redislock_lock_name {the lock keeps the text that it was made with: lock name}
