@@ -176,8 +176,9 @@ static void *free_client_now(void *data)
 	return NULL;
 }
 
-/* Freeing may take until the server has answered. Ruby frees such objects where it also runs finalizers in Ruby, which
- * may wait; but when it ends it is a part of the collection, when no other thread is left to wait for this one. */
+/* Freeing may take until the server has answered, a second at the most. Ruby frees objects of this kind where it also
+ * runs finalizers in Ruby, so others may run meanwhile; unless something is due to this thread, as in the midst of a
+ * GC.start, which nobody here may see to; or Ruby ends, when there are no others left. */
 static void dispose(void *(*now)(void *), struct call *call)
 {
 	if (!rb_during_gc()) {

@@ -24,7 +24,12 @@ module RedisLock
       url = DEFAULT_URL if url.respond_to?(:empty?) && url.empty?
       url = Options.text("url", url)
       status, @handle = Native.client_new(url)
-      Failure.raise_for(status) { Native.url_error(url).last } unless status == Native::OK
+      unless status == Native::OK
+        text = Native.url_error(url).last
+        raise ArgumentError, "url: #{text}" if status == Native::INVALID_ARGUMENT
+
+        Failure.raise_for(status) { text }
+      end
       # Whatever Ruby makes of a signal, the thread that waits has to come back for it.
       Native.client_set_interruptible(@handle, 1)
       set_timeouts(connect_timeout, command_timeout)

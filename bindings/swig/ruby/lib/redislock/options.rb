@@ -61,7 +61,7 @@ module RedisLock
       return nil if value.nil?
 
       number = real(what, value, "a number")
-      return number if number.between?(least, most)
+      return number if number >= least && number <= most
 
       raise ArgumentError, "#{what}: a number from #{least} to #{most} expected, got #{value}"
     end
