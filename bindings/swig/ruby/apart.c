@@ -141,7 +141,7 @@ struct hold {
 
 static VALUE end_hold(VALUE data)
 {
-	struct hold *hold = (struct hold *)data;
+	struct hold *hold = (struct hold *)data; /* NOLINT(performance-no-int-to-ptr): Ruby's way to hand it on */
 	rb_ary_push(hold->outcome, INT2NUM(apart_lock_release(hold->lock)));
 	return Qnil;
 }
