@@ -44,6 +44,9 @@ EVENT_LOOP = "Ruby has threads for that: they run while one waits"
 LEFT_OUT = {
   error_name: "errors have classes",
   lock_name: "the lock keeps the string that it was made with: Lock#name",
+  client_set_tls_authorities: "the URL says it", client_set_tls_certificate: "the URL says it",
+  client_set_tls_server_name: "the URL says it",
+  client_set_tls_unverified: "for trying things out, which another tool can do",
   client_interrupt: "Thread#raise and signals reach a waiting thread by themselves",
   lock_interrupt: "Thread#raise and signals reach a waiting thread by themselves",
   client_new_eventloop: EVENT_LOOP, client_fd: EVENT_LOOP, client_timeout_ms: EVENT_LOOP, client_dispatch: EVENT_LOOP,

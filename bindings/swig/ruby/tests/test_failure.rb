@@ -23,6 +23,7 @@ class FailureTest < TestCase
     "INVALID_ARGUMENT" => "an ArgumentError that names the argument",
     "WRONG_MODE" => "clients are of the blocking form",
     "NO_MEMORY" => "tested where descriptors can be limited",
+    "UNTRUSTED" => "it takes a server with TLS, as in tests/integration/test_tls.c",
     "INTERNAL" => "a bug of the library, or a kernel without random numbers"
   }.freeze
 

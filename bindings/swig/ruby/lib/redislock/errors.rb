@@ -36,6 +36,9 @@ module RedisLock
   # No connection could be made.
   class CannotConnectError < ConnectionError; end
 
+  # TLS: the server's certificate can't be trusted.
+  class UntrustedError < ConnectionError; end
+
   # The connection broke and could not be restored in time.
   class ConnectionLostError < ConnectionError; end
 
@@ -83,7 +86,8 @@ module RedisLock
       Native::FORKED => ForkedError,
       Native::UNSUPPORTED => UnsupportedError,
       Native::IN_USE => InUseError,
-      Native::WRONG_TYPE => WrongTypeError
+      Native::WRONG_TYPE => WrongTypeError,
+      Native::UNTRUSTED => UntrustedError
     }.freeze
 
     # What never came from the server: a handle's text is about something earlier.
