@@ -9,7 +9,8 @@ static const char *handle_class(const swig_type_info *type)
 {
 	static const char prefix[] = "_p_redislock_";
 	static const char *const classes[] = {
-		"RedisLock::Native::client", "RedisLock::Native::lock", "RedisLock::Native::info", "RedisLock::Native::list"
+		"RedisLock::Native::client", "RedisLock::Native::lock", "RedisLock::Native::info", "RedisLock::Native::list",
+		"RedisLock::Native::hold"
 	};
 	for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
 		if (strcmp(type->name + strlen(prefix), classes[i] + strlen("RedisLock::Native::")) == 0) {
@@ -60,14 +61,19 @@ static void *handle_of(pTHX_ SV *handle, const swig_type_info *type)
 	}
 }
 
-// No other Perl runs in this interpreter while one waits. A signal whose handler is due already would be noticed too
-// late once the wait has begun.
+// No other Perl runs in this interpreter while one waits, but handlers of signals do.
 %define %waits(FUNCTION)
 %enddef
-%exception redislock_lock_acquire {
-	if (PL_sig_pending) {
-		result = REDISLOCK_INTERRUPTED;
-	} else {
-		$action
-	}
+%{
+#include "hold.h"
+#define redislock_lock_acquire lock_acquire_with_handlers
+%}
+
+typedef struct redislock_hold redislock_hold;
+%typemap(out) redislock_hold * {
+	%append_handle($1, $1_descriptor)
 }
+redislock_hold *hold_new(redislock_lock *lock, SV *lock_handle, const char *about);
+void hold_arm(redislock_hold *hold);
+int32_t hold_end(redislock_hold *hold);
+void hold_free(redislock_hold *hold);

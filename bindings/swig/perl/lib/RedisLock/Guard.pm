@@ -9,18 +9,14 @@ use RedisLock::Native ();
 
 sub CLONE_SKIP { 1 }
 
-# Private. Made before its lock is taken, so that a signal's handler that dies can't come in between; fence: that of the
-# hold before.
+# Private. What ends the hold is made before the lock is taken: a signal's handler that dies may come in between. It is
+# freed with the guard, without a destructor in Perl, which such a handler could cut short.
 sub new {
-    my ($class, $lock) = @_;
-    return bless {lock => $lock, before => $lock->fence}, $class;
-}
-
-# Private: the lock is taken.
-sub arm {
-    my ($self) = @_;
-    $self->{fence} = $self->{lock}->fence;
-    return $self;
+    my ($class, $lock, @options) = @_;
+    my $hold = RedisLock::Native::hold_new($lock->{handle}, $lock->{handle}, $lock->shown . ': ');
+    $lock->acquire(@options);
+    RedisLock::Native::hold_arm($hold);
+    return bless {lock => $lock, hold => $hold, fence => $lock->fence}, $class;
 }
 
 sub lock { $_[0]{lock} }
@@ -29,33 +25,8 @@ sub fence { $_[0]{fence} }
 
 sub release {
     my ($self) = @_;
-    my $status = $self->give_up;
-    $self->{lock}->check($status);
+    $self->{lock}->check(RedisLock::Native::hold_end($self->{hold}));
     return;
-}
-
-# Private: ends the hold that is this guard's, if it hasn't been ended. A hold that a fork inherits is the parent's.
-sub give_up {
-    my ($self) = @_;
-    my $lock   = $self->{lock};
-    my $mine   = defined $self->{fence} ? $lock->fence == $self->{fence} : $lock->is_held && $lock->fence != $self->{before};
-    return $RedisLock::Native::OK if !$mine || $self->{over};
-    my $status = RedisLock::Native::lock_release($lock->{handle});
-    $self->{over} = 1;
-    return $RedisLock::Native::OK
-        if $status == $RedisLock::Native::NOT_OWNED || $status == $RedisLock::Native::FORKED;
-    return $status;
-}
-
-sub DESTROY {
-    my ($self) = @_;
-    # When Perl ends the locks release themselves, in any order.
-    return if ${^GLOBAL_PHASE} eq 'DESTRUCT';
-    local ($@, $!, $?);
-    my $status = $self->give_up;
-    return if $status == $RedisLock::Native::OK;
-    eval { $self->{lock}->check($status) };
-    warn "(in cleanup) $@";
 }
 
 1;

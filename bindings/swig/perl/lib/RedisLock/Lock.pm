@@ -47,7 +47,7 @@ sub new {
 sub acquire {
     my ($self, @options) = @_;
     $self->prepare(RedisLock::Options::named(\@TERMS, @options));
-    $self->check($self->wait_for_it);
+    $self->check(RedisLock::Native::lock_acquire($self->{handle}));
     return $self;
 }
 
@@ -55,7 +55,7 @@ sub try_acquire {
     my ($self, @options) = @_;
     my $options = RedisLock::Options::named([qw(ttl renew)], @options);
     $self->prepare({%$options, wait => 0});
-    my $status = $self->wait_for_it;
+    my $status = RedisLock::Native::lock_acquire($self->{handle});
     return 0 if $status == $RedisLock::Native::NOT_ACQUIRED;
     $self->check($status);
     return 1;
@@ -64,9 +64,7 @@ sub try_acquire {
 sub guard {
     my ($self, @options) = @_;
     RedisLock::Options::refuse('guard: its result has to be kept, as the lock is released with it') if !defined wantarray;
-    my $guard = RedisLock::Guard->new($self);
-    $self->acquire(@options);
-    return $guard->arm;
+    return RedisLock::Guard->new($self, @options);
 }
 
 sub run {
@@ -172,16 +170,6 @@ sub prepare {
     return;
 }
 
-# Waits. After each signal Perl runs the handler; the wait goes on, in its place, unless the handler dies.
-sub wait_for_it {
-    my ($self) = @_;
-    my ($handle, $status) = $self->{handle};
-    my $undo = bless [$handle, \$status], 'RedisLock::Lock::Undo';
-    1 while ($status = RedisLock::Native::lock_acquire($handle)) == $RedisLock::Native::INTERRUPTED;
-    @$undo = ();
-    return $status;
-}
-
 # The name, for people.
 sub shown {
     my ($self) = @_;
@@ -195,24 +183,6 @@ sub check {
     return if $status == $RedisLock::Native::OK;
     RedisLock::Options::refuse($expected) if defined $expected && $status == $RedisLock::Native::INVALID_ARGUMENT;
     RedisLock::Error->throw($status, $self->shown . ': ', sub { (RedisLock::Native::lock_error($self->{handle}))[1] });
-}
-
-# Gives up what a wait began or got, when its scope is left by a handler that dies.
-package RedisLock::Lock::Undo;
-
-sub CLONE_SKIP { 1 }
-
-sub DESTROY {
-    my ($handle, $status) = @{$_[0]};
-    return if !$handle;
-    local ($@, $!, $?);
-    if (defined $$status && $$status == $RedisLock::Native::OK) {
-        RedisLock::Native::lock_release($handle);
-    }
-    else {
-        RedisLock::Native::lock_cancel($handle);
-    }
-    return;
 }
 
 1;

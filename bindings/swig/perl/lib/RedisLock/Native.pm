@@ -15,5 +15,7 @@ for my $type (qw(client lock info list)) {
     *{"RedisLock::Native::${type}::DESTROY"}    = \&{"delete_redislock_$type"};
     *{"RedisLock::Native::${type}::CLONE_SKIP"} = sub { 1 };
 }
+*RedisLock::Native::hold::DESTROY    = \&hold_free;
+*RedisLock::Native::hold::CLONE_SKIP = sub { 1 };
 
 1;
