@@ -285,8 +285,8 @@ static void answer_to_lock(struct rlk_machine *machine, int64_t sent_at, const s
 		bool none = machine->ttl < 0;
 		int64_t end = rlk_lease_end(sent_at, none ? machine->handoff : machine->ttl);
 		if (end <= now) {
-			/* It came too late to be of use. Asking again extends it. */
-			rlk_request_want(&machine->ask, now);
+			/* It came too late to be of use. Asking again extends it: not at once if none could be in time. */
+			rlk_request_want(&machine->ask, end > sent_at ? now : now + BACKOFF_MS);
 			return;
 		}
 		machine->unacknowledged = none;
@@ -365,6 +365,22 @@ static void answer_to_cancel(struct rlk_machine *machine, const struct rlk_answe
 	finish(machine, REDISLOCK_OK);
 }
 
+/* Whether it is one of that script's: each is told by a shape that others have as well. */
+static bool makes_sense(enum rlk_script script, const struct rlk_answer *answer)
+{
+	switch (answer->outcome) {
+	case RLK_NOT_MINE:
+		return script != RLK_LOCK;
+	case RLK_HELD:
+		return (script == RLK_LOCK) == (answer->fence > 0);
+	case RLK_QUEUED:
+	case RLK_BUSY:
+		return script == RLK_LOCK;
+	default:
+		return true;
+	}
+}
+
 /* What an answer proves about the name, whatever became of the request since (protocol 5). */
 static void take_evidence(struct rlk_machine *machine, enum rlk_script script, int64_t sent_at,
                           const struct rlk_answer *answer)
@@ -387,7 +403,7 @@ void rlk_machine_answer(struct rlk_machine *machine, enum rlk_script script, uin
 	if (!asked && !kept) {
 		return;
 	}
-	if (answer.outcome == RLK_MALFORMED) {
+	if (answer.outcome == RLK_MALFORMED || !makes_sense(script, &answer)) {
 		rlk_machine_error(machine, number, REDISLOCK_PROTOCOL, RLK_GIVE_UP, now);
 		return;
 	}

@@ -142,6 +142,44 @@ static void last_try_that_holds_too_late_is_repeated_until_patience_ends(void **
 	assert_true(machine.ticket);
 }
 
+static void lease_that_no_answer_could_bring_in_time_is_not_asked_for_at_once(void **state)
+{
+	(void)state;
+	make(RLK_PUBSUB, 300);
+	machine.ttl = 2;
+	rlk_machine_acquire(&machine, RLK_LITERAL(TOKEN), 7, PATIENCE, START);
+	assert_locks("0", START);
+	answer(RLK_LOCK, held(11), START, START);
+	assert_undecided();
+	assert_sends_nothing(START + 9);
+	assert_locks("0", START + 10);
+}
+
+static void assert_no_answer(enum rlk_script script, struct rlk_answer it)
+{
+	answer(script, it, START, START + 1);
+	assert_done(REDISLOCK_PROTOCOL);
+}
+
+static void answers_of_other_scripts_are_none(void **state)
+{
+	(void)state;
+	for (int spin = 0; spin < 2; spin++) {
+		for (int mine = 0; mine < 2; mine++) {
+			make_trying(spin ? RLK_SPIN : RLK_PUBSUB, 60000);
+			assert_locks("0", START);
+			assert_no_answer(RLK_LOCK, mine ? held(0) : told(RLK_NOT_MINE));
+			assert_int_equal(machine.phase, RLK_IDLE);
+		}
+	}
+	make_releasing();
+	assert_no_answer(RLK_UNLOCK, queued(11, true));
+	make_releasing();
+	assert_no_answer(RLK_UNLOCK, busy(11));
+	make_releasing();
+	assert_no_answer(RLK_UNLOCK, held(12));
+}
+
 /* ---- subscriptions that come and go ---- */
 
 static void waiter_asks_when_the_subscriptions_are_confirmed_again(void **state)
@@ -231,6 +269,8 @@ int main(void)
 		cmocka_unit_test(spinner_tries_once_more_at_its_deadline),
 		cmocka_unit_test(whoever_still_wants_to_listen_at_the_deadline_tries_once_more),
 		cmocka_unit_test(last_try_that_holds_too_late_is_repeated_until_patience_ends),
+		cmocka_unit_test(lease_that_no_answer_could_bring_in_time_is_not_asked_for_at_once),
+		cmocka_unit_test(answers_of_other_scripts_are_none),
 		cmocka_unit_test(waiter_asks_when_the_subscriptions_are_confirmed_again),
 		cmocka_unit_test(confirmed_subscriptions_overtake_a_poll_under_way),
 		cmocka_unit_test(answer_without_a_queue_leaves_a_waiter_waiting),
