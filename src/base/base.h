@@ -48,6 +48,16 @@ static inline size_t rlk_decimal(char *out, int64_t number)
 	return length;
 }
 
+/* Texts of servers and paths may have anything in them, and may end up on a terminal. */
+static inline void rlk_make_printable(char *text)
+{
+	for (; *text != '\0'; text++) {
+		if ((unsigned char)*text < ' ' || *text == 0x7f) {
+			*text = '?';
+		}
+	}
+}
+
 /* A moment that never comes. Moments are milliseconds on the monotonic clock that also counts suspended time. */
 #define RLK_NEVER INT64_MAX
 

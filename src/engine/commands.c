@@ -73,17 +73,19 @@ static bool send_call(struct rlk_engine *engine, struct rlk_call *call, int64_t 
 	return true;
 }
 
-static bool calls_ready(const struct rlk_engine *engine, int64_t now)
+/* When the connection will be needed. Whoever listens needs it as well, as messages come from the same server only. */
+static int64_t needed_at(const struct rlk_engine *engine)
 {
-	if (engine->calls_wanted == 0) {
-		return false;
+	if (rlk_jobs_ready(engine) || engine->listeners > 0) {
+		return INT64_MIN;
 	}
-	for (const struct rlk_call *call = engine->calls; call != NULL; call = call->next) {
-		if (rlk_call_ready(call, now)) {
-			return true;
-		}
+	int64_t at = RLK_NEVER;
+	size_t left = engine->calls_wanted;
+	for (const struct rlk_call *call = engine->calls; left > 0 && call != NULL; call = call->next) {
+		left -= call->wanted;
+		at = call->wanted && call->not_before < at ? call->not_before : at;
 	}
-	return false;
+	return at;
 }
 
 static bool send_calls(struct rlk_engine *engine, int64_t now)
@@ -98,12 +100,6 @@ static bool send_calls(struct rlk_engine *engine, int64_t now)
 	return true;
 }
 
-/* Whether anybody needs the connection. Whoever listens does, as messages come from the same server only. */
-static bool needed(const struct rlk_engine *engine, int64_t now)
-{
-	return rlk_jobs_ready(engine) || engine->listeners > 0 || calls_ready(engine, now);
-}
-
 static void out_of_memory(struct rlk_engine *engine, int64_t now)
 {
 	rlk_commands_drop(engine, REDISLOCK_NO_MEMORY, "out of memory for the command", now);
@@ -113,7 +109,7 @@ void rlk_commands_pump(struct rlk_engine *engine, int64_t now)
 {
 	struct rlk_line *line = &engine->commands;
 	if (!line->up) {
-		if (!line->open && now >= line->retry_at && needed(engine, now)) {
+		if (!line->open && now >= line->retry_at && now >= needed_at(engine)) {
 			rlk_line_open(engine, line, now);
 			rlk_commands_watch(engine, now);
 		}
@@ -292,7 +288,8 @@ int64_t rlk_commands_deadline(const struct rlk_engine *engine)
 	const struct rlk_line *line = &engine->commands;
 	if (!line->open) {
 		/* Whatever is ready waits for the next try. */
-		return needed(engine, RLK_NEVER) ? line->retry_at : RLK_NEVER;
+		int64_t at = needed_at(engine);
+		return at > line->retry_at ? at : line->retry_at;
 	}
 	int64_t deadline = line->up ? RLK_NEVER : rlk_connection_deadline(line->connection);
 	if (line->up && line->count > 0) {

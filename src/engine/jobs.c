@@ -128,13 +128,14 @@ void rlk_job_clear(struct rlk_engine *engine, struct rlk_job *job)
 
 void rlk_job_text(struct rlk_job *job, struct rlk_slice text)
 {
-	/* Without memory for it there is the status's own text. */
-	if (job->text == NULL && (job->text = malloc(RLK_TEXT)) == NULL) {
+	/* Without one, or memory for it, there is the status's own text. */
+	if (text.length == 0 || (job->text == NULL && (job->text = malloc(RLK_TEXT)) == NULL)) {
 		return;
 	}
 	size_t length = text.length < RLK_TEXT - 1 ? text.length : RLK_TEXT - 1;
 	memcpy(job->text, text.data, length);
 	job->text[length] = '\0';
+	rlk_make_printable(job->text);
 }
 
 void rlk_job_acquire(struct rlk_engine *engine, struct rlk_job *job, struct rlk_slice token, int64_t now)

@@ -90,12 +90,7 @@ static void fail(struct rlk_connection *connection, int32_t status, const char *
 	shut(connection);
 	connection->failure = status;
 	snprintf(connection->text, sizeof connection->text, "%s: %s", connection->name, problem);
-	/* Servers and paths may put anything in it, and it may end up on a terminal. */
-	for (char *at = connection->text; *at != '\0'; at++) {
-		if ((unsigned char)*at < ' ' || *at == 0x7f) {
-			*at = '?';
-		}
-	}
+	rlk_make_printable(connection->text);
 }
 
 static void fail_by_memory(struct rlk_connection *connection)
