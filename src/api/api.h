@@ -57,6 +57,8 @@ void rlk_client_release(redislock_client *client);
 
 /* Enters the driver, if the arguments are valid and the client is of that form. */
 int32_t rlk_client_enter(redislock_client *client, bool valid, enum rlk_form form);
+
+/* Leaves it; a failure's text is the status's own. */
 int32_t rlk_client_leave(redislock_client *client, int32_t status);
 
 /* ---- lock.c ---- */

@@ -103,6 +103,9 @@ int32_t rlk_client_enter(redislock_client *client, bool valid, enum rlk_form for
 
 int32_t rlk_client_leave(redislock_client *client, int32_t status)
 {
+	if (status < 0) {
+		rlk_text_copy(redislock_strerror(status), client->text, sizeof client->text);
+	}
 	rlk_driver_leave(&client->driver);
 	return status;
 }

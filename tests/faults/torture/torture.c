@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * torture [--full] blocking|eventloop [SCENARIO]: every allocation and every system call of every scenario fails in turn, once and for
+ * good. Whatever fails: no crash, no hang, no block of memory, descriptor or thread left, and on the server nothing
+ * that doesn't end by itself within its TTL. Each failure point is reached; how many there were is reported.
+ *
+ * Without --full each point fails in one of its ways, in turn; with it, in every way. */
+#include "failing.h"
+#include "locks.h"
+#include "scenarios.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { HANG_S = 120, MOST_POINTS = 100000 };
+
+#ifdef __SANITIZE_ADDRESS__
+static const enum failing_call first_call = FAIL_MEMORY + 1; /* the sanitizer has allocations of its own */
+#else
+static const enum failing_call first_call = FAIL_MEMORY;
+#endif
+
+static struct test_server server;
+static char now_running[256];
+static bool full;
+static long points, runs, failures;
+
+/* ---- the other process: it holds the lock, and lets go when it is told to or somebody queues ---- */
+
+static int other_fd;
+static pid_t other_pid;
+
+static char heard(int fd, int timeout)
+{
+	struct pollfd poller = { fd, POLLIN, 0 };
+	char word = '\0';
+
+	if (failing_poll(&poller, 1, timeout) == 1 && read(fd, &word, 1) != 1)
+		_exit(0);
+	return word;
+}
+
+static void be_the_other(int fd)
+{
+	redislock_client *client = NULL;
+	redislock_lock *lock = NULL;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (redislock_client_new(server.url, &client) != REDISLOCK_OK ||
+	    redislock_lock_new(client, REDISLOCK_KIND_PUBSUB, "foo", 3, &lock) != REDISLOCK_OK)
+		_exit(1);
+	for (;;) {
+		char word = heard(fd, -1);
+		if (word == 'h' && redislock_lock_acquire(lock) != REDISLOCK_OK)
+			_exit(2);
+		if (word == 'q') {
+			while (test_queue(&server, "foo") == 0 && (word = heard(fd, 1)) == '\0')
+				continue;
+			redislock_lock_release(lock);
+			while (word != 's')
+				word = heard(fd, -1);
+		} else if (word == 's') {
+			redislock_lock_release(lock);
+		}
+		if (word != '\0' && write(fd, &word, 1) != 1)
+			_exit(3);
+	}
+}
+
+static void start_the_other(void)
+{
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	other_pid = fork();
+	if (other_pid == 0)
+		be_the_other(fds[1]);
+	close(fds[1]);
+	other_fd = fds[0];
+}
+
+static void tell_the_other(char word, bool answers)
+{
+	char back = '\0';
+
+	assert_int_equal(write(other_fd, &word, 1), 1);
+	if (answers)
+		assert_int_equal(read(other_fd, &back, 1), 1);
+}
+
+/* ---- one run ---- */
+
+static void hangs(int signal_number)
+{
+	static const char what[] = "HANGS: ";
+
+	(void)signal_number;
+	if (write(STDOUT_FILENO, what, sizeof(what) - 1) > 0 && write(STDOUT_FILENO, now_running, strlen(now_running)) > 0)
+		_exit(1);
+	_exit(1);
+}
+
+static void complain(const char *what)
+{
+	printf("%s: %s\n", now_running, what);
+	fflush(stdout);
+	failures++;
+}
+
+static void look_at_the_server(void)
+{
+	char left[1024];
+
+	test_command(&server, left, sizeof(left), "EVAL",
+	             "for _, key in ipairs(redis.call('KEYS', '*')) do "
+	             "local ttl = redis.call('PTTL', key) "
+	             "if ttl < 0 or (string.sub(key, 1, 12) ~= 'rlock-state:' and ttl > tonumber(ARGV[1])) or "
+	             "(key == 'foo' and ttl > tonumber(ARGV[2])) then return key .. ' ' .. ttl end end "
+	             "redis.call('FLUSHALL') return ''",
+	             "0", "60000", "4000", NULL);
+	if (left[0] != '\0') {
+		complain(left);
+		test_command(&server, NULL, 0, "FLUSHALL", NULL);
+	}
+}
+
+struct resources {
+	long blocks;
+	int descriptors, threads;
+};
+
+static struct resources resources(void)
+{
+	return (struct resources) { failing_live(), test_descriptors(), test_threads() };
+}
+
+/* A thread that has been joined may be listed for a moment. */
+static void look_at_resources(struct resources before)
+{
+	struct resources after = resources();
+	char text[128];
+
+	for (int i = 0; i < 1000 && after.threads != before.threads; i++) {
+		test_sleep_ms(1);
+		after = resources();
+	}
+	if (after.blocks != before.blocks || after.descriptors != before.descriptors || after.threads != before.threads) {
+		snprintf(text, sizeof(text), "%ld blocks, %d descriptors and %d threads are left",
+		         after.blocks - before.blocks, after.descriptors - before.descriptors,
+		         after.threads - before.threads);
+		complain(text);
+	}
+}
+
+/* False if the point wasn't reached. */
+static bool run(const struct scenario *scenario, enum failing_call call, long nth, int error, bool for_good)
+{
+	struct resources before;
+
+	snprintf(now_running, sizeof(now_running), "%s%s, %s number %ld: %s%s", scenario->name,
+	         torture_eventloop ? " by an event loop" : "", failing_kinds[call].name, nth,
+	         error > 0             ? strerrorname_np(error)
+	         : error == END_OF_FILE ? "end of file"
+	                                : "a short count",
+	         for_good ? " for good" : "");
+	torture_url = scenario->by_name ? server.tcp_url : server.url;
+	if (scenario->contended || scenario->occupied)
+		tell_the_other('h', true);
+	if (scenario->contended)
+		tell_the_other('q', false);
+	torture_failure[0] = '\0';
+	before = resources();
+	alarm(HANG_S);
+	failing_arm(call, nth, error, for_good);
+	scenario->run();
+	failing_disarm();
+	alarm(0);
+	look_at_resources(before);
+	if (torture_failure[0] != '\0')
+		complain(torture_failure);
+	if (scenario->contended || scenario->occupied)
+		tell_the_other('s', true);
+	look_at_the_server();
+	runs++;
+	return failing_reached();
+}
+
+static int ways_of(enum failing_call call)
+{
+	int count = 0;
+
+	while (failing_kinds[call].errors[count] != 0)
+		count++;
+	return count;
+}
+
+/* All points of a kind of call: until one isn't reached any more. */
+static void run_call(const struct scenario *scenario, enum failing_call call)
+{
+	const int ways = ways_of(call);
+	long nth = 0;
+	bool reached = true;
+
+	while (reached && nth < MOST_POINTS) {
+		const int first = full ? 0 : (int)(nth % ways), last = full ? ways : first + 1;
+		nth++;
+		reached = false;
+		for (int way = first; way < last; way++) {
+			const int error = failing_kinds[call].errors[way];
+			reached |= run(scenario, call, nth, error, false);
+			/* Nobody is interrupted for ever. */
+			if (reached && error != EINTR && (full || nth % 4 == 1))
+				run(scenario, call, nth, error, true);
+		}
+	}
+	points += nth - 1;
+}
+
+static void *be_a_thread(void *argument)
+{
+	return argument;
+}
+
+/* What the C library makes once and keeps is made now. */
+static void warm_up(void)
+{
+	pthread_t threads[4];
+
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, be_a_thread, NULL), 0);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+}
+
+static void run_scenario(const struct scenario *scenario)
+{
+	const long points_before = points, runs_before = runs;
+	const int64_t start = test_now_ms();
+
+	for (int i = 0; i < 2; i++)
+		run(scenario, first_call, 0, ENOMEM, false);
+	for (int call = (int)first_call; call < FAIL_CALLS; call++)
+		run_call(scenario, (enum failing_call)call);
+	printf("%s%s: %ld failure points, all reached, in %ld runs, %lld ms\n", scenario->name,
+	       torture_eventloop ? " by an event loop" : "", points - points_before, runs - runs_before,
+	       (long long)(test_now_ms() - start));
+	fflush(stdout);
+}
+
+static void everything_fails_in_turn(void **state)
+{
+	char *const *words = *state;
+	const char *only = words[1];
+
+	/* The other is a process of its own: it must not have the threads and connections of this one. */
+	test_server_start(&server, TEST_SERVER_TCP, NULL);
+	snprintf(server.tcp_url, sizeof(server.tcp_url), "redis://localhost:%d", server.port);
+	start_the_other();
+	signal(SIGALRM, hangs);
+	warm_up();
+	torture_eventloop = strcmp(words[0], "eventloop") == 0;
+	for (const struct scenario *scenario = scenarios; scenario->name != NULL; scenario++)
+		if (only == NULL || strcmp(only, scenario->name) == 0)
+			run_scenario(scenario);
+	kill(other_pid, SIGKILL);
+	waitpid(other_pid, NULL, 0);
+	close(other_fd);
+	test_server_stop(&server);
+	printf("%ld failure points, all reached, in %ld runs: %ld violations\n", points, runs, failures);
+	assert_true(points > 0);
+	assert_int_equal(failures, 0);
+}
+
+int main(int count, char **arguments)
+{
+	full = count > 1 && strcmp(arguments[1], "--full") == 0;
+	char **words = arguments + (full ? 2 : 1);
+	if (words[0] == NULL || (strcmp(words[0], "blocking") != 0 && strcmp(words[0], "eventloop") != 0)) {
+		fprintf(stderr, "torture [--full] blocking|eventloop [SCENARIO]\n");
+		return 64;
+	}
+	const struct CMUnitTest tests[] = { cmocka_unit_test_prestate(everything_fails_in_turn, words) };
+
+	return cmocka_run_group_tests_name("torture", tests, NULL, NULL);
+}
