@@ -49,11 +49,11 @@ static inline size_t rlk_decimal(char *out, int64_t number)
 }
 
 /* Texts of servers and paths may have anything in them, and may end up on a terminal. */
-static inline void rlk_make_printable(char *text)
+static inline void rlk_make_printable(char *text, size_t length)
 {
-	for (; *text != '\0'; text++) {
-		if ((unsigned char)*text < ' ' || *text == 0x7f) {
-			*text = '?';
+	for (size_t i = 0; i < length; i++) {
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) {
+			text[i] = '?';
 		}
 	}
 }

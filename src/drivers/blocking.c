@@ -184,8 +184,9 @@ bool rlk_blocking_crank(struct rlk_blocking *driver, const sigset_t *mask)
 	if (ready > 0 && driver->polled[count].revents != 0) {
 		take_wake_up(driver);
 	}
-	if (ready >= 0) {
-		rlk_engine_step(engine, driver->polled, count, rlk_now());
+	if (!signalled) {
+		/* Without memory to poll with there are still deadlines. */
+		rlk_engine_step(engine, driver->polled, ready >= 0 ? count : 0, rlk_now());
 	}
 	return signalled;
 }

@@ -107,7 +107,7 @@ enum rlk_remedy rlk_call_answer(struct rlk_engine *engine, struct rlk_call *call
 		return remedy;
 	}
 	snprintf(call->text, sizeof call->text, "%.*s", (int)reply[0].text.length, reply[0].text.data);
-	rlk_make_printable(call->text);
+	rlk_make_printable(call->text, strlen(call->text));
 	call->status = status;
 	if (remedy == RLK_GIVE_UP || (call->script < 0 && status == REDISLOCK_READ_ONLY)) {
 		finish(engine, call, status);

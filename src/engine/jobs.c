@@ -134,8 +134,8 @@ void rlk_job_text(struct rlk_job *job, struct rlk_slice text)
 	}
 	size_t length = text.length < RLK_TEXT - 1 ? text.length : RLK_TEXT - 1;
 	memcpy(job->text, text.data, length);
+	rlk_make_printable(job->text, length);
 	job->text[length] = '\0';
-	rlk_make_printable(job->text);
 }
 
 void rlk_job_acquire(struct rlk_engine *engine, struct rlk_job *job, struct rlk_slice token, int64_t now)

@@ -90,7 +90,7 @@ static void fail(struct rlk_connection *connection, int32_t status, const char *
 	shut(connection);
 	connection->failure = status;
 	snprintf(connection->text, sizeof connection->text, "%s: %s", connection->name, problem);
-	rlk_make_printable(connection->text);
+	rlk_make_printable(connection->text, strlen(connection->text));
 }
 
 static void fail_by_memory(struct rlk_connection *connection)

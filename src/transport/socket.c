@@ -160,9 +160,10 @@ void rlk_socket_connected(int fd)
 {
 	const struct timeval patience = { .tv_usec = RLK_AWAIT_MS * 1000 };
 
-	/* Calls say themselves that they don't want to wait; the one that does is bounded by this. */
-	fcntl(fd, F_SETFL, 0);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	/* Calls say themselves that they don't want to wait; the one that does is bounded by this, or doesn't. */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0) {
+		fcntl(fd, F_SETFL, 0);
+	}
 }
 
 ssize_t rlk_socket_await(int fd, void *data, size_t size)

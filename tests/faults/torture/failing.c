@@ -336,7 +336,7 @@ EXPORT ssize_t getrandom(void *buffer, size_t length, unsigned flags)
 {
 	int error = verdict(FAIL_GETRANDOM);
 
-	return error > 0 ? -1 : syscall(SYS_getrandom, buffer, error == SHORT_COUNT ? length / 2 : length, flags);
+	return error > 0 ? -1 : syscall(SYS_getrandom, buffer, error == SHORT_COUNT ? (length + 1) / 2 : length, flags);
 }
 
 EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)

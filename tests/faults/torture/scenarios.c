@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TIMEOUT_MS = 300, WAIT_MS = 1500, SHORT_WAIT_MS = 40, TTL_MS = 1000, SHORT_TTL_MS = 240, STEP_MS = 5, RENEWED = 1000000, ENOUGH_MS = 20000 };
+enum { TIMEOUT_MS = 300, WAIT_MS = 1500, SHORT_WAIT_MS = 40, TTL_MS = 1000, SHORT_TTL_MS = 240, STEP_MS = 5, IGNORED_MS = 60, RENEWED = 1000000, ENOUGH_MS = 20000 };
 
 const char *torture_url;
 char torture_failure[512];
@@ -224,6 +224,25 @@ static void renewing(void)
 	end();
 }
 
+/* Whatever fails besides, it is back in time. */
+static void being_ignored(void)
+{
+	redislock_lock *lock;
+	const int64_t start = test_now_ms();
+
+	if (begin()) {
+		redislock_client_set_name(client, NULL);
+		redislock_client_set_connect_timeout_ms(client, IGNORED_MS);
+		redislock_client_set_command_timeout_ms(client, IGNORED_MS);
+		lock = make(0, TTL_MS, 0);
+		if (lock != NULL)
+			acquired(lock, REDISLOCK_TIMEOUT);
+		redislock_lock_free(lock);
+	}
+	end();
+	must(test_now_ms() - start < ENOUGH_MS, "it took %lld ms", (long long)(test_now_ms() - start));
+}
+
 static void extending(void)
 {
 	redislock_lock *lock = begin() ? make(0, TTL_MS, 0) : NULL;
@@ -306,6 +325,7 @@ const struct scenario scenarios[] = {
 	{ "extend", extending, .by_name = false },
 	{ "free", freeing, .by_name = false },
 	{ "fork", forking, .by_name = false },
+	{ "silence", being_ignored, .silent = true },
 	{ "look", looking, .occupied = true },
 	{ NULL, NULL, .by_name = false },
 };

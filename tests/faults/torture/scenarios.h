@@ -16,6 +16,7 @@ struct scenario {
 	bool contended; /* another process holds the lock, and releases it once somebody queues */
 	bool occupied;  /* another process holds it all the time */
 	bool by_name;   /* the server is found by a name */
+	bool silent;    /* the server never says anything */
 };
 
 /* The last one has no name. */

@@ -10,6 +10,7 @@
 #include "scenarios.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -96,6 +97,32 @@ static void tell_the_other(char word, bool answers)
 		assert_int_equal(read(other_fd, &back, 1), 1);
 }
 
+/* ---- a server that accepts, and never says anything ---- */
+
+static int silent_fd;
+static char silent_url[64];
+
+static void start_the_silent(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t length = sizeof(address);
+
+	silent_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(silent_fd, (struct sockaddr *)&address, length), 0);
+	assert_int_equal(listen(silent_fd, 1024), 0);
+	assert_int_equal(getsockname(silent_fd, (struct sockaddr *)&address, &length), 0);
+	snprintf(silent_url, sizeof(silent_url), "redis://127.0.0.1:%d", ntohs(address.sin_port));
+}
+
+/* Those that are over make room for others. */
+static void empty_the_silent(void)
+{
+	int fd;
+
+	while ((fd = accept(silent_fd, NULL, NULL)) >= 0)
+		close(fd);
+}
+
 /* ---- one run ---- */
 
 static void hangs(int signal_number)
@@ -171,7 +198,7 @@ static bool run(const struct scenario *scenario, enum failing_call call, long nt
 	         : error == END_OF_FILE ? "end of file"
 	                                : "a short count",
 	         for_good ? " for good" : "");
-	torture_url = scenario->by_name ? server.tcp_url : server.url;
+	torture_url = scenario->silent ? silent_url : scenario->by_name ? server.tcp_url : server.url;
 	if (scenario->contended || scenario->occupied)
 		tell_the_other('h', true);
 	if (scenario->contended)
@@ -183,6 +210,7 @@ static bool run(const struct scenario *scenario, enum failing_call call, long nt
 	scenario->run();
 	failing_disarm();
 	alarm(0);
+	empty_the_silent();
 	look_at_resources(before);
 	if (torture_failure[0] != '\0')
 		complain(torture_failure);
@@ -264,6 +292,7 @@ static void everything_fails_in_turn(void **state)
 	test_server_start(&server, TEST_SERVER_TCP, NULL);
 	snprintf(server.tcp_url, sizeof(server.tcp_url), "redis://localhost:%d", server.port);
 	start_the_other();
+	start_the_silent();
 	signal(SIGALRM, hangs);
 	warm_up();
 	torture_eventloop = strcmp(words[0], "eventloop") == 0;
@@ -273,6 +302,7 @@ static void everything_fails_in_turn(void **state)
 	kill(other_pid, SIGKILL);
 	waitpid(other_pid, NULL, 0);
 	close(other_fd);
+	close(silent_fd);
 	test_server_stop(&server);
 	printf("%ld failure points, all reached, in %ld runs: %ld violations\n", points, runs, failures);
 	assert_true(points > 0);
