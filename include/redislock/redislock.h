@@ -356,7 +356,7 @@ int32_t redislock_lock_release(redislock_lock *lock);
 int32_t redislock_lock_extend(redislock_lock *lock, int64_t ttl_ms);
 
 /* Whether the lock is held, by this process's own monotonic clock; nothing is sent. 1 or 0; 0 for NULL, in a forked
- * child, and from the moment a release is sent, whatever comes of it. Any thread. Since 1.0. */
+ * child, and from the moment a release is sent, unless the server refuses it. Any thread. Since 1.0. */
 int32_t redislock_lock_is_held(redislock_lock *lock);
 
 /* How long the lock is sure to be held still: milliseconds, REDISLOCK_NO_EXPIRY without an end, 0 when not held.

@@ -125,8 +125,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(server.store.waiting == WAITERS);
 	say(data, size < 4096 ? size : 4096);
 	for (int i = 0; i < WAITERS; i++)
-		require(!redislock_lock_is_held(lock[i]) || server.store.owner != 1 ||
-		        was_told(data, size, tokens[i]));
+		require(!redislock_lock_is_held(lock[i]) || server.store.owner != 1 || was_told(data, size, tokens[i]));
 	go_on();
 	for (int i = 0; i < WAITERS; i++)
 		redislock_lock_free(lock[i]);

@@ -67,7 +67,8 @@ void net_say(struct net_line *line, const void *data, size_t length, int64_t del
 {
 	int64_t at = net.now + delay;
 
-	if (line->end != NET_OPEN || line->silent || length == 0 || line->said + length > NET_OUT || line->chunks == NET_CHUNKS)
+	if (line->end != NET_OPEN || line->silent || length == 0 || line->said + length > NET_OUT ||
+	    line->chunks == NET_CHUNKS)
 		return;
 	if (line->chunks > 0 && line->chunk[line->chunks - 1].at > at)
 		at = line->chunk[line->chunks - 1].at;

@@ -77,8 +77,8 @@ const char *server_owner(void)
 static void say_message(struct net_line *line, const char *channel, const void *data, size_t length)
 {
 	char head[128], bytes[REPLY];
-	int size = snprintf(head, sizeof(head), "*3\r\n$7\r\nmessage\r\n$%zu\r\n%s\r\n$%zu\r\n", strlen(channel), channel,
-	                    length);
+	int size = snprintf(head, sizeof(head), "*3\r\n$7\r\nmessage\r\n$%zu\r\n%s\r\n$%zu\r\n", strlen(channel),
+	                    channel, length);
 
 	if (length > REPLY - 2)
 		return;
@@ -238,8 +238,8 @@ static size_t run_script(const struct rlk_slice *words, size_t count, struct sto
 	int script = 0;
 	bool whole = is(words[0], "EVAL");
 
-	while (script < RLK_SCRIPTS && !is(words[1], whole ? rlk_script_sources[script].text.data
-	                                                   : rlk_script_sources[script].sha1.data))
+	while (script < RLK_SCRIPTS &&
+	       !is(words[1], whole ? rlk_script_sources[script].text.data : rlk_script_sources[script].sha1.data))
 		script++;
 	server.store.now = net.now;
 	server.scripts |= whole ? 1u << script : 0;

@@ -30,7 +30,7 @@ struct server {
 	uint8_t amount;
 	const uint8_t *bytes; /* REPLACED: by these */
 	size_t length;
-	bool lies; /* it has said what isn't so: nothing can be promised any more */
+	bool lies;        /* it has said what isn't so: nothing can be promised any more */
 	uint32_t scripts; /* known */
 	char tokens[SERVER_TOKENS][RLK_TOKEN_MAX + 1];
 	int token_count;

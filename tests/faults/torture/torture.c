@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * torture [--full] blocking|eventloop [SCENARIO]: every allocation and every system call of every scenario fails in turn, once and for
- * good. Whatever fails: no crash, no hang, no block of memory, descriptor or thread left, and on the server nothing
- * that doesn't end by itself within its TTL. Each failure point is reached; how many there were is reported.
+ * torture blocking|eventloop [SCENARIO]: every allocation and every system call of every scenario fails in turn, once
+ * and for good. Whatever fails: no crash, no hang, no block of memory, descriptor or thread left, and on the server
+ * nothing that doesn't end by itself within its TTL. Each failure point is reached; how many there were is reported.
  *
- * Without --full each point fails in one of its ways, in turn; with it, in every way. */
+ * Each point fails in one of its ways, in turn; in every way where REDISLOCK_TESTS_FULL is set. */
 #include "failing.h"
 #include "locks.h"
 #include "scenarios.h"
@@ -130,7 +130,8 @@ static void hangs(int signal_number)
 	static const char what[] = "HANGS: ";
 
 	(void)signal_number;
-	if (write(STDOUT_FILENO, what, sizeof(what) - 1) > 0 && write(STDOUT_FILENO, now_running, strlen(now_running)) > 0)
+	if (write(STDOUT_FILENO, what, sizeof(what) - 1) > 0 &&
+	    write(STDOUT_FILENO, now_running, strlen(now_running)) > 0)
 		_exit(1);
 	_exit(1);
 }
@@ -179,7 +180,8 @@ static void look_at_resources(struct resources before)
 		test_sleep_ms(1);
 		after = resources();
 	}
-	if (after.blocks != before.blocks || after.descriptors != before.descriptors || after.threads != before.threads) {
+	if (after.blocks != before.blocks || after.descriptors != before.descriptors ||
+	    after.threads != before.threads) {
 		snprintf(text, sizeof(text), "%ld blocks, %d descriptors and %d threads are left",
 		         after.blocks - before.blocks, after.descriptors - before.descriptors,
 		         after.threads - before.threads);
@@ -194,7 +196,7 @@ static bool run(const struct scenario *scenario, enum failing_call call, long nt
 
 	snprintf(now_running, sizeof(now_running), "%s%s, %s number %ld: %s%s", scenario->name,
 	         torture_eventloop ? " by an event loop" : "", failing_kinds[call].name, nth,
-	         error > 0             ? strerrorname_np(error)
+	         error > 0              ? strerrorname_np(error)
 	         : error == END_OF_FILE ? "end of file"
 	                                : "a short count",
 	         for_good ? " for good" : "");
@@ -311,10 +313,11 @@ static void everything_fails_in_turn(void **state)
 
 int main(int count, char **arguments)
 {
-	full = count > 1 && strcmp(arguments[1], "--full") == 0;
-	char **words = arguments + (full ? 2 : 1);
-	if (words[0] == NULL || (strcmp(words[0], "blocking") != 0 && strcmp(words[0], "eventloop") != 0)) {
-		fprintf(stderr, "torture [--full] blocking|eventloop [SCENARIO]\n");
+	char **words = arguments + 1;
+
+	full = getenv("REDISLOCK_TESTS_FULL") != NULL;
+	if (count < 2 || (strcmp(words[0], "blocking") != 0 && strcmp(words[0], "eventloop") != 0)) {
+		fprintf(stderr, "torture blocking|eventloop [SCENARIO]\n");
 		return 64;
 	}
 	const struct CMUnitTest tests[] = { cmocka_unit_test_prestate(everything_fails_in_turn, words) };
