@@ -247,7 +247,7 @@ static void run_call(const struct scenario *scenario, enum failing_call call)
 			const int error = failing_kinds[call].errors[way];
 			reached |= run(scenario, call, nth, error, false);
 			/* Nobody is interrupted for ever. */
-			if (reached && error != EINTR && (full || nth % 4 == 1))
+			if (reached && error != EINTR && (full || nth % 3 == 1))
 				run(scenario, call, nth, error, true);
 		}
 	}
