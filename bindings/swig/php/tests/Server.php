@@ -61,8 +61,9 @@ final class Server
     public function start(): void
     {
         $log = ['file', "$this->folder/log", 'a'];
-        $this->process = proc_open([self::program(), '--port', '0', '--unixsocket', $this->socket, '--save', '', '--dir',
-            $this->folder, ...$this->arguments], [['file', '/dev/null', 'r'], $log, $log], $pipes);
+        // It ends with this process, however that ends.
+        $this->process = proc_open(['setpriv', '--pdeathsig', 'KILL', self::program(), '--port', '0', '--unixsocket',
+            $this->socket, '--save', '', '--dir', $this->folder, ...$this->arguments], [['file', '/dev/null', 'r'], $log, $log], $pipes);
         Eventually::true('the server listens', fn () => @stream_socket_client($this->url) !== false
             || (!proc_get_status($this->process)['running']
                 && throw new \Exception('the server ended: ' . file_get_contents("$this->folder/log"))));

@@ -61,7 +61,8 @@ proc server::start {} {
         file mkdir $folder
         file attributes $folder -permissions 0700
     }
-    set pid [exec [program] --port 0 --unixsocket $folder/socket --save {} --dir $folder >> $folder/log 2>@1 &]
+    # It ends with this process, however that ends.
+    set pid [exec setpriv --pdeathsig KILL [program] --port 0 --unixsocket $folder/socket --save {} --dir $folder >> $folder/log 2>@1 &]
     eventually "the server listens" {![catch {close [helper::connect $server::folder/socket]}]}
 }
 
