@@ -7,6 +7,20 @@
 %define %waits(FUNCTION)
 	%feature("nothreadallow", "0") FUNCTION;
 %enddef
+%waits(redislock_client::~redislock_client)
+%waits(redislock_lock::~redislock_lock)
+
+// And so that its main thread can be interrupted, that one waits in a function of our own.
+%{
+#include "interrupt.h"
+%}
+%ignore redislock_lock_acquire;
+%rename(lock_acquire) rlp_acquire;
+%rename(lock_give_up) rlp_give_up;
+%rename(set_main_thread) rlp_set_main_thread;
+int32_t rlp_acquire(redislock_lock *lock);
+int32_t rlp_give_up(redislock_lock *lock);
+void rlp_set_main_thread(uint64_t ident, PyObject *setter);
 
 %define %append_bytes(DATA, SIZE)
 	%append_output(PyBytes_FromStringAndSize(DATA, (Py_ssize_t)(SIZE)));
