@@ -36,6 +36,11 @@ __all__ = [
     "version_number",
 ]
 
+# By the names that users know.
+for _name in __all__:
+    if isinstance(globals().get(_name), type):
+        globals()[_name].__module__ = __name__
+
 version: str = _raw.version_string()
 """That of the library which is loaded, as in ``"1.0.0"``."""
 
