@@ -25,7 +25,8 @@ static bool watching;
 static pthread_t main_thread;
 static PyObject *wakeup_setter; /* once it is known */
 
-/* An interrupt means the waits that are under way. This one may be about to begin, so it is repeated until it is over. */
+/* An interrupt means the waits that are under way. This one may be about to begin, so it is repeated until it is over.
+ */
 static void interrupt_wait(void)
 {
 	struct timespec again;

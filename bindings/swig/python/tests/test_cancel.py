@@ -5,7 +5,6 @@ import asyncio
 import gc
 import math
 import random
-import sys
 
 import support
 import test_asyncio
@@ -289,8 +288,4 @@ class Cancelled(test_asyncio.Async):
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["uvloop"]:
-        del sys.argv[1]
-        import uvloop
-        uvloop.install()
-    support.main()
+    test_asyncio.main()

@@ -4,15 +4,17 @@
 import gc
 import os
 import sys
-import unittest
+import warnings
 
 import support
 
 import redislock
 import redislock.asyncio
 
+# Python warns of a fork where there are threads, which the library has.
 BEGIN = """
-import asyncio, sys, threading
+import asyncio, sys, threading, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
 import redislock
 import redislock.asyncio
 url = sys.argv[1]
@@ -74,7 +76,9 @@ class Ends(support.Case):
         client = redislock.Client(self.server.url)
         lock, other = client.lock("foo"), client.lock("bar")
         lock.acquire()
-        child = os.fork()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
         if child == 0:
             good = 1
             try:

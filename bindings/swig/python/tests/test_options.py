@@ -4,7 +4,6 @@
 import datetime
 import inspect
 import math
-import unittest
 
 import support
 

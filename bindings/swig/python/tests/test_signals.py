@@ -2,7 +2,6 @@
 """Signals while one waits: Ctrl-C is answered at once, and other handlers don't cost the place in the queue."""
 
 import signal
-import unittest
 
 import support
 

@@ -3,7 +3,6 @@
 
 import math
 import threading
-import unittest
 
 import support
 
