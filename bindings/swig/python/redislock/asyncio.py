@@ -18,7 +18,7 @@ import itertools
 import weakref
 from collections.abc import Callable
 from types import TracebackType
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from . import _options as options
 from . import _redislock as raw
@@ -36,14 +36,8 @@ _SelfClient = TypeVar("_SelfClient", bound="Client")
 _SelfLock = TypeVar("_SelfLock", bound="Lock")
 
 
-class _Answer(NamedTuple):
-    """What has become of something that was started: the error if it failed, and the snapshot that was asked for."""
-
-    status: int
-    error: Exception | None
-    info: raw.redislock_info | None
-
-
+# What has become of something that was started: its status, the error if it failed, and the snapshot that was asked for.
+_Answer = tuple[int, Exception | None, raw.redislock_info | None]
 _Future = asyncio.Future[_Answer]
 
 
@@ -100,16 +94,16 @@ class Client(BaseClient):
         """Who holds a name, for how long still, and how many wait for it."""
         data = options.name_bytes(name)
         loop, tag = self._use(), self._tag()
-        answer = await self._ask(loop, tag, raw.client_start_info(self._handle, data, tag))
-        return status_of(data, answer.info)
+        _, info = await self._ask(loop, tag, raw.client_start_info(self._handle, data, tag))
+        return status_of(data, info)
 
     async def break_lock(self, name: str | bytes, token: str | None = None) -> bool:
         """Releases a lock by force; see `redislock.Client.break_lock`."""
         data = options.name_bytes(name)
         expected = None if token is None else options.word("token", token, 128)
         loop, tag = self._use(), self._tag()
-        answer = await self._ask(loop, tag, raw.client_start_break(self._handle, data, expected, tag))
-        return answer.status == _OK
+        status, _ = await self._ask(loop, tag, raw.client_start_break(self._handle, data, expected, tag))
+        return status == _OK
 
     async def close(self) -> None:
         """Releases its locks, ends waits with `ClientClosedError`, and closes its connections."""
@@ -167,7 +161,7 @@ class Client(BaseClient):
             error = None
             if outcome < 0:
                 error = client_failure(self._handle, outcome) if lock is None else lock_failure(lock._handle, outcome)
-            future.set_result(_Answer(outcome, error, info))
+            future.set_result((outcome, error, info))
         if status != raw.END:
             self._fail(client_failure(self._handle, status))
 
@@ -184,7 +178,7 @@ class Client(BaseClient):
         self._waits.clear()
         for future, _ in waits:
             if not future.done() and not future.get_loop().is_closed():
-                future.set_result(_Answer(raw.INTERNAL, error, None))
+                future.set_result((raw.INTERNAL, error, None))
 
     def _end(self) -> None:
         self._fail(ClientClosedError("the client was closed"))
@@ -207,19 +201,19 @@ class Client(BaseClient):
 
     # ---- waiting ----
 
-    async def _ask(self, loop: asyncio.AbstractEventLoop, tag: int, status: int) -> _Answer:
+    async def _ask(self, loop: asyncio.AbstractEventLoop, tag: int, status: int) -> tuple[int, raw.redislock_info | None]:
         if status != _OK:
             raise client_failure(self._handle, status)
         future: _Future = loop.create_future()
         self._waits[tag] = future, None
         try:
-            answer = await future
+            status, error, info = await future
         except BaseException:
             self._waits.pop(tag, None)
             raise
-        if answer.error is not None:
-            raise answer.error
-        return answer
+        if error is not None:
+            raise error
+        return status, info
 
 
 def _ready(reference: weakref.ref[Client]) -> None:
