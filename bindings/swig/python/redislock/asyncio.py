@@ -206,11 +206,7 @@ class Client(BaseClient):
             raise client_failure(self._handle, status)
         future: _Future = loop.create_future()
         self._waits[tag] = future, None
-        try:
-            status, error, info = await future
-        except BaseException:
-            self._waits.pop(tag, None)
-            raise
+        status, error, info = await future
         if error is not None:
             raise error
         return status, info

@@ -2,10 +2,12 @@
 """What the tests share: a real server of their own, a look into it, and programs that run beside."""
 
 import contextlib
+import ctypes
 import faulthandler
 import gc
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +20,11 @@ sys.dont_write_bytecode = True
 faulthandler.dump_traceback_later(800, exit=True)
 
 PATIENCE = 60
+
+
+def die_with_parent():
+    """Also where the tests are killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 class Server:
@@ -37,7 +44,8 @@ class Server:
 
     def start(self):
         with open(os.path.join(self.folder, "log"), "ab") as log:
-            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            preexec_fn=die_with_parent)
         until(lambda: os.path.exists(self.socket) or self.process.poll() is not None, "the server starts")
         until(self.answers, "the server answers")
 
@@ -149,7 +157,7 @@ class Case(unittest.TestCase):
 def program(code, *arguments, **options):
     """A Python program beside, which is ended if it hasn't by itself."""
     process = subprocess.Popen([sys.executable, "-c", code, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, **options)
+                               stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent, **options)
     try:
         yield process
     finally:

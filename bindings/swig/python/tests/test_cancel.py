@@ -77,7 +77,7 @@ class Cancelled(test_asyncio.Async):
         # While the client lives: what is cleaned up is cleaned up behind the scenes.
         await self.until(lambda: self.server.clean(),
                          f"nothing is left of stage {stage}, but there is {self.server('KEYS', '*')}")
-        self.assertEqual(client._waits, {})
+        await self.until(lambda: not client._waits, "nobody waits for an answer")
         await client.close()
         return cancelled
 

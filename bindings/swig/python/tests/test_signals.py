@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Signals while one waits: Ctrl-C is answered at once, and other handlers don't cost the place in the queue."""
 
+import os
 import signal
 
 import support
@@ -129,6 +130,23 @@ say("kept")
 """
 
 
+FORKED = BEGIN + """
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+assert client.lock("bar").acquire()
+child = os.fork()
+if child == 0:
+    own = redislock.Client(sys.argv[1])
+    say("waiting", os.getpid())
+    try:
+        own.lock("foo", blocking_timeout=math.inf).acquire()
+    except KeyboardInterrupt:
+        say("interrupted")
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
+
 class Signals(support.Case):
     def setUp(self):
         super().setUp()
@@ -214,6 +232,16 @@ class Signals(support.Case):
             self.says(process, f"got [{int(signal.SIGUSR1)}]")
             self.lock.release()
             self.says(process, "kept")
+
+    def test_forked(self):
+        """In a child, whose main thread has waited before it was forked."""
+        with support.program(FORKED, self.server.url) as process:
+            word, child = process.stdout.readline().split()
+            self.assertEqual(word, "waiting")
+            self.waits(1)
+            os.kill(int(child), signal.SIGINT)
+            self.says(process, "interrupted")
+            process.wait(support.PATIENCE)
 
     def test_other_thread_waits(self):
         """The main thread's own calls are interrupted while another one waits for the lock."""
