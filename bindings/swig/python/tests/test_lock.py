@@ -107,7 +107,7 @@ class Locks(support.Case):
             self.assertEqual(self.client.status("foo").remaining, math.inf)
 
     def test_renewal(self):
-        kept, gone = self.client.lock("kept", ttl=6, renew=True), self.client.lock("gone", ttl=0.3)
+        kept, gone = self.client.lock("kept", ttl=6, renew=True), self.client.lock("gone", ttl=1.5)
         kept.acquire()
         gone.acquire()
         support.until(lambda: not gone.held, "the lease without renewal ends")
