@@ -26,14 +26,15 @@ from ._errors import (
     RedisLockError,
     ServerError,
     UnsupportedError,
+    UntrustedServerError,
 )
 from ._lock import Lock, SpinLock
 
 __all__ = [
     "AccessDeniedError", "AcquireFailedError", "AuthenticationError", "Client", "ClientClosedError",
     "ConnectionFailedError", "ConnectionTimeoutError", "ForkedError", "Lock", "LockInUseError", "LockLostError",
-    "LockNotOwnedError", "RedisLockError", "ServerError", "SpinLock", "Status", "UnsupportedError", "has", "version",
-    "version_number",
+    "LockNotOwnedError", "RedisLockError", "ServerError", "SpinLock", "Status", "UnsupportedError",
+    "UntrustedServerError", "has", "version", "version_number",
 ]
 
 # By the names that users know.

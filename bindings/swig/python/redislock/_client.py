@@ -47,7 +47,8 @@ class BaseClient:
     __slots__ = ("__weakref__", "_handle", "_locks")
 
     def __init__(self, url: str | None = None, *, connect_timeout: float = 5, command_timeout: float = 5,
-                 name: str | None = None, user: str | None = None, password: str | None = None) -> None:
+                 name: str | None = None, user: str | None = None, password: str | None = None,
+                 tls_verify: bool = True) -> None:
         self._handle: raw.redislock_client | None = None
         self._locks: set[weakref.ref[BaseLock]] = set()
         connect_ms = options.timeout("connect_timeout", connect_timeout)
@@ -62,6 +63,8 @@ class BaseClient:
                        raw.client_set_name(handle, connection_name)):
             if status != raw.OK:
                 raise client_failure(handle, status)
+        if not options.flag("tls_verify", tls_verify) and raw.client_set_tls_unverified(handle, 1) != raw.OK:
+            raise ValueError("tls_verify: for the client of a rediss:// URL only")
         self._handle = handle
         if user is not None or password is not None:
             self.set_credentials(user, password)
@@ -103,9 +106,12 @@ class Client(BaseClient):
     """A Redis or Valkey server, for calls that wait for their answers. Any number of threads may share one.
 
     It connects at its first use. `url` is ``redis://[user[:password]@]host[:port][/db]`` or ``unix:///path[?db=N]``;
-    without one that of the environment's ``REDISLOCK_URL``, else ``redis://127.0.0.1:6379/0``. The timeouts are seconds:
-    for connecting, and for any answer; waiting for a lock isn't bounded by them. `name` is that of the connections, as
-    in ``CLIENT LIST``. `user` and `password` replace those of the URL.
+    without one that of the environment's ``REDISLOCK_URL``, else ``redis://127.0.0.1:6379/0``. With ``rediss://`` it is TLS;
+    whom to trust, and who one is, can follow: ``?ca=FILE&cert=FILE&key=FILE``, also ``ca_folder`` and ``server_name``.
+    With ``tls_verify=False`` the server isn't verified, and anybody on the way can read and change everything.
+
+    The timeouts are seconds: for connecting, and for any answer; waiting for a lock isn't bounded by them. `name` is that
+    of the connections, as in ``CLIENT LIST``. `user` and `password` replace those of the URL.
     """
 
     __slots__ = ()

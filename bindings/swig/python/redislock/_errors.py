@@ -67,6 +67,12 @@ class ConnectionTimeoutError(ConnectionFailedError, TimeoutError):
     code = "TIMEOUT"
 
 
+class UntrustedServerError(ConnectionFailedError):
+    """TLS: the server can't be trusted, as its certificate stands."""
+
+    code = "UNTRUSTED"
+
+
 class AuthenticationError(RedisLockError, PermissionError):
     """The server wants other credentials."""
 
@@ -104,6 +110,7 @@ _KINDS: dict[int, type[Exception]] = {
     raw.UNSUPPORTED: UnsupportedError,
     raw.IN_USE: LockInUseError,
     raw.WRONG_TYPE: ServerError,
+    raw.UNTRUSTED: UntrustedServerError,
 }
 
 # These never came from the server, so a handle's text would be about something earlier.

@@ -34,6 +34,7 @@ bound = {
     "client_set_command_timeout_ms": "Client(command_timeout)",
     "client_set_name": "Client(name)",
     "client_set_credentials": "Client.set_credentials",
+    "client_set_tls_unverified": "Client(tls_verify)",
     "client_connect": "Client.connect",
     "client_ping": "Client.ping",
     "client_interrupt": "Client.close",
@@ -87,6 +88,9 @@ bound = {
 }
 
 left_out = {
+    "client_set_tls_authorities": "the URL says it",
+    "client_set_tls_certificate": "the URL says it",
+    "client_set_tls_server_name": "the URL says it",
     "client_set_interruptible": "signals are told by Python's wake-up descriptor: see interrupt.c",
     "client_timeout_ms": "asyncio polls the descriptor, which is readable by then",
     "lock_name": "the lock keeps what it was made with: Lock.name",

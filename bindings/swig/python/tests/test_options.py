@@ -113,6 +113,8 @@ class Options(support.Case):
                                   ("a\0", ValueError)], lambda value: make(name=value))
             self.refuses("user", [*TEXTS, ("x" * 4097, ValueError)], lambda value: make(user=value, password="x"))
             self.refuses("password", [*TEXTS, ("x" * 4097, ValueError)], lambda value: make(password=value))
+            self.refuses("tls_verify", [(None, TypeError), (0, TypeError), (False, ValueError)],
+                         lambda value: make("redis://localhost", tls_verify=value))
             self.refuses("user", [("me", ValueError)], lambda value: make(user=value))
             self.refuses("user", [("me", ValueError), *TEXTS], lambda value: make().set_credentials(value))
             for url, text in (("redis://", "host"), ("redis://h:99999", "port"), ("", "must begin")):
