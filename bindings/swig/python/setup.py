@@ -16,8 +16,8 @@ def pkg_config(option):
     try:
         return shlex.split(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
     except (OSError, subprocess.CalledProcessError):
-        sys.exit("redislock: install the library before its module for Python, and set PKG_CONFIG_PATH to the folder of "
-                 "redislock.pc if pkg-config doesn't find it")
+        sys.exit("redislock: install the library before its module for Python, and set PKG_CONFIG_PATH to the folder "
+                 "of redislock.pc if pkg-config doesn't find it")
 
 
 class BuildWithSwig(build_ext):

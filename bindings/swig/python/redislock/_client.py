@@ -106,12 +106,13 @@ class Client(BaseClient):
     """A Redis or Valkey server, for calls that wait for their answers. Any number of threads may share one.
 
     It connects at its first use. `url` is ``redis://[user[:password]@]host[:port][/db]`` or ``unix:///path[?db=N]``;
-    without one that of the environment's ``REDISLOCK_URL``, else ``redis://127.0.0.1:6379/0``. With ``rediss://`` it is TLS;
-    whom to trust, and who one is, can follow: ``?ca=FILE&cert=FILE&key=FILE``, also ``ca_folder`` and ``server_name``.
-    With ``tls_verify=False`` the server isn't verified, and anybody on the way can read and change everything.
+    without one that of the environment's ``REDISLOCK_URL``, else ``redis://127.0.0.1:6379/0``. With ``rediss://`` it is
+    TLS; whom to trust, and who one is, can follow: ``?ca=FILE&cert=FILE&key=FILE``, also ``ca_folder`` and
+    ``server_name``. With ``tls_verify=False`` the server isn't verified, and anybody on the way can read and change
+    everything.
 
-    The timeouts are seconds: for connecting, and for any answer; waiting for a lock isn't bounded by them. `name` is that
-    of the connections, as in ``CLIENT LIST``. `user` and `password` replace those of the URL.
+    The timeouts are seconds: for connecting, and for any answer; waiting for a lock isn't bounded by them. `name` is
+    that of the connections, as in ``CLIENT LIST``. `user` and `password` replace those of the URL.
     """
 
     __slots__ = ()

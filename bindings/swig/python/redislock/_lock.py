@@ -199,7 +199,7 @@ class Lock(BaseLock):
             raise lock_failure(handle, status)
 
     def extend(self, ttl: float | None = None) -> None:
-        """Sets the lease to `ttl` seconds from now on, `math.inf` for ever; without one to what the lock was made with."""
+        """Sets the lease to `ttl` seconds from now on, `math.inf` for ever; without one to the lock's own TTL."""
         handle = self._handle
         status = raw.lock_extend(handle, self._terms.ttl_ms if ttl is None else options.lease("ttl", ttl))
         if status != _OK:

@@ -29,8 +29,8 @@ def milliseconds(option: str, value: object, least_ms: int, most_ms: int, endles
         duration = int(value * 1000 + 0.5) or (1 if value > 0 else 0)
         if least_ms <= duration <= most_ms:
             return duration
-    least, most = ("0.001" if least_ms else "0"), most_ms // 1000
-    raise ValueError(f"{option}: seconds from {least} to {most}{' or math.inf' if endless else ''} expected, got {value!r}")
+    expected = f"seconds from {'0.001' if least_ms else '0'} to {most_ms // 1000}{' or math.inf' if endless else ''}"
+    raise ValueError(f"{option}: {expected} expected, got {value!r}")
 
 
 def wait(option: str, value: object) -> int:

@@ -36,7 +36,7 @@ _SelfClient = TypeVar("_SelfClient", bound="Client")
 _SelfLock = TypeVar("_SelfLock", bound="Lock")
 
 
-# What has become of something that was started: its status, the error if it failed, and the snapshot that was asked for.
+# What has become of something that was started: its status, the error if it failed, the snapshot that was asked for.
 _Answer = tuple[int, Exception | None, raw.redislock_info | None]
 _Future = asyncio.Future[_Answer]
 
@@ -202,7 +202,8 @@ class Client(BaseClient):
 
     # ---- waiting ----
 
-    async def _ask(self, loop: asyncio.AbstractEventLoop, tag: int, status: int) -> tuple[int, raw.redislock_info | None]:
+    async def _ask(self, loop: asyncio.AbstractEventLoop, tag: int,
+                   status: int) -> tuple[int, raw.redislock_info | None]:
         if status != _OK:
             raise client_failure(self._handle, status)
         future: _Future = loop.create_future()
@@ -245,8 +246,8 @@ class Lock(BaseLock):
     async def acquire(self, blocking: bool = True, blocking_timeout: float | None = None) -> bool:
         """Takes the lock; whether it did. See `redislock.Lock.acquire`.
 
-        Cancelled, it has left the queue, and if the lock came meanwhile it is handed on; that goes on behind the scenes,
-        and the object can be used again at once.
+        Cancelled, it leaves the queue, and hands the lock on if it came meanwhile; that goes on behind the scenes, and
+        the object can be used again at once.
         """
         wait = self._terms.wait_ms
         if blocking is not True or blocking_timeout is not None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Whether the package is complete: bound.py HEADER FOLDER
 
-Every public function of the header is bound under a name in Python, or left out for a reason; no entry is out of date; the
-stub tells of the raw module what it has; whatever is public has a docstring; what documents show can be compiled.
+Every public function of the header is bound under a name in Python, or left out for a reason; no entry is out of date;
+the stub tells of the raw module what it has; whatever is public has a docstring; what documents show can be compiled.
 """
 
 import ast

@@ -26,8 +26,8 @@ class Client(redislock.asyncio.Client):
 
 class Cancelled(test_asyncio.Async):
     def stages(self, play):
-        """Plays it again and again, and cancels the task at its beginning, after the first dispatch, the second ... until
-        it is over before. Ways to cancel: in the callback, and when the loop comes by next."""
+        """Plays it again and again, and cancels the task at its beginning, after the first dispatch, the second ...
+        until it is over before. Ways to cancel: in the callback, and when the loop comes by next."""
         for at_once in (True, False):
             stage = 0
             while self.run_in_loop(self.stage(play, stage, at_once)):

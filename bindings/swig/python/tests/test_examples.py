@@ -30,7 +30,7 @@ class Examples(support.Case):
         self.assertEqual([line[:6] for line in lines if line.startswith("task")], [f"task {i}" for i in range(5)])
 
     def test_all_are_played(self):
-        self.assertEqual({path.name for path in EXAMPLES.iterdir() if path.suffix == ".py"}, {"blocking.py", "tasks.py"})
+        self.assertEqual({path.name for path in EXAMPLES.glob("*.py")}, {"blocking.py", "tasks.py"})
 
 
 if __name__ == "__main__":

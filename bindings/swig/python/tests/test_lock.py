@@ -43,7 +43,8 @@ class Locks(support.Case):
         lock.release()
 
     def test_names(self):
-        for name, text, data in (("foo", "foo", b"foo"), (b"bar", "bar", b"bar"), ("h\u00e4user", "h\u00e4user", b"h\xc3\xa4user"),
+        for name, text, data in (("foo", "foo", b"foo"), (b"bar", "bar", b"bar"),
+                                 ("h\u00e4user", "h\u00e4user", b"h\xc3\xa4user"),
                                  (b"a\0b\xff", "a\0b\udcff", b"a\0b\xff"), ("a\0b\udcff", "a\0b\udcff", b"a\0b\xff"),
                                  ("x" * 32768, "x" * 32768, b"x" * 32768)):
             with self.client.lock(name) as lock:
@@ -56,7 +57,8 @@ class Locks(support.Case):
 
     def test_timeouts(self):
         with self.client.lock("foo"):
-            for lock in (self.client.lock("foo", blocking_timeout=0.05), self.client.spin_lock("foo", blocking_timeout=0.05)):
+            for lock in (self.client.lock("foo", blocking_timeout=0.05),
+                         self.client.spin_lock("foo", blocking_timeout=0.05)):
                 began = time.monotonic()
                 self.assertIs(lock.acquire(), False)
                 self.assertGreater(time.monotonic() - began, 0.045)
