@@ -29,7 +29,8 @@ class Trust(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.folder)
         cls.certificate, key = os.path.join(cls.folder, "certificate"), os.path.join(cls.folder, "key")
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-                        "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cls.certificate],
+                        "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
+                        "-out", cls.certificate],
                        check=True, capture_output=True)
         cls.server = support.Server("--tls-cert-file", cls.certificate, "--tls-key-file", key, "--tls-ca-cert-file",
                                     cls.certificate, "--tls-auth-clients", "no")
