@@ -283,11 +283,23 @@ static void shorter_ttl_counts_from_the_sending_of_the_acknowledgement(void **st
 	make_waiting(60000);
 	machine.ttl = 500;
 	assert_true(grant(11, START + 300));
-	assert_held_until(START + HANDOFF_SURE);
-	assert_sends(RLK_EXTEND, START + 343);
+	/* Whoever looks now must not be told more than what is left once that is sent. */
 	assert_held_until(START + 343 + 493);
-	answer(RLK_EXTEND, told(RLK_HELD), START + 343, START + 350);
+	assert_sends(RLK_EXTEND, START + 350);
 	assert_held_until(START + 343 + 493);
+	answer(RLK_EXTEND, told(RLK_HELD), START + 350, START + 360);
+	assert_held_until(START + 350 + 493);
+
+	/* It is sent earlier where an extension was refused. */
+	make_waiting(60000);
+	machine.ttl = 500;
+	assert_true(grant(11, START + 300));
+	rlk_machine_extend(&machine, 60000, PATIENCE, START + 301);
+	assert_sends(RLK_EXTEND, START + 301);
+	rlk_machine_error(&machine, number, REDISLOCK_SERVER, RLK_GIVE_UP, START + 302);
+	assert_done(REDISLOCK_SERVER);
+	assert_sends(RLK_EXTEND, START + 302);
+	assert_held_until(START + 302 + 493);
 }
 
 static void not_mine_to_the_acknowledgement_means_lost(void **state)
