@@ -351,8 +351,9 @@ int32_t redislock_lock_cancel(redislock_lock *lock);
 int32_t redislock_lock_release(redislock_lock *lock);
 
 /* Sets the lease to a TTL counted from now; a renewed lease goes on with it. Blocking form.
- * ttl_ms: 1 to 2^53-1, or REDISLOCK_NO_EXPIRY. REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT, REDISLOCK_NOT_OWNED,
- * REDISLOCK_LOST or a failure, after which the former lease still counts. One caller at a time. Since 1.0. */
+ * ttl_ms: 1 to 2^53-1, or REDISLOCK_NO_EXPIRY. REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT, REDISLOCK_NOT_OWNED (also
+ * after a release that got no answer), REDISLOCK_LOST, or a failure, after which the former lease still counts, or the
+ * new one where that is shorter. One caller at a time. Since 1.0. */
 int32_t redislock_lock_extend(redislock_lock *lock, int64_t ttl_ms);
 
 /* Whether the lock is held, by this process's own monotonic clock; nothing is sent. 1 or 0; 0 for NULL, in a forked

@@ -244,6 +244,11 @@ void rlk_machine_extend(struct rlk_machine *machine, int64_t ttl, int64_t patien
 		stop(machine);
 		return;
 	}
+	if (machine->uncertain) {
+		/* The release may come yet: nothing makes a hold of that again. */
+		finish(machine, REDISLOCK_NOT_OWNED);
+		return;
+	}
 	/* From here on only an answer to this request tells what the lease is. */
 	machine->overtaken = machine->keep.flying ? machine->keep.number : 0;
 	rlk_request_clear(&machine->keep);
@@ -345,7 +350,7 @@ static void answer_to_extend(struct rlk_machine *machine, int64_t sent_at, const
 		lose(machine);
 		return;
 	}
-	machine->unacknowledged = machine->uncertain = false;
+	machine->unacknowledged = false;
 	machine->valid_until = rlk_lease_end(sent_at, sure_lease(machine));
 	machine->keep_at = renew_at(machine, sent_at);
 	if (machine->phase == RLK_EXTENDING) {

@@ -88,10 +88,11 @@ void rlk_machine_cancel_words(const struct rlk_machine *machine, struct rlk_word
 }
 
 /* Most renewals are of the lock's own key alone; the state's expiry is refreshed now and then, well before its day is
- * over, and wherever a caller asks for another lease. */
+ * over, and wherever a caller asks for another lease. What takes the end from a lease names the hold by its fence: it
+ * must not meet a later one. */
 static enum rlk_script extend_words(struct rlk_machine *machine, struct rlk_words *words, bool whole, int64_t now)
 {
-	bool states = machine->unacknowledged || machine->phase == RLK_EXTENDING ||
+	bool states = machine->unacknowledged || machine->phase == RLK_EXTENDING || machine->lease < 0 ||
 	              now - machine->stated_at >= STATE_REFRESH_MS;
 	enum rlk_script script = states ? RLK_EXTEND : RLK_RENEW;
 	/* It may come true without an answer: if it is the shorter lease, it counts at once. So may be the TTL of an
@@ -107,6 +108,9 @@ static enum rlk_script extend_words(struct rlk_machine *machine, struct rlk_word
 	rlk_words_begin(words, script, whole, &machine->room->names);
 	rlk_words_add(words, token_of(machine));
 	rlk_words_add_number(words, machine->lease);
+	if (states) {
+		rlk_words_add_number(words, (int64_t)machine->fence);
+	}
 	return script;
 }
 

@@ -59,8 +59,7 @@ void world_check_end(struct world *world)
 			world_fail(world, "the ticket of token-%d is left", store->queue[i].token);
 		}
 	}
-	/* Of two that come late one may take the lock again, and one make it permanent: nothing is promised then. */
-	bool stays = store->expires_at == RLK_NEVER && !world->died && world->strays < 2;
+	bool stays = store->expires_at == RLK_NEVER && !world->died;
 	if (store->owner != 0 && (plan->fault_count == 0 || stays)) {
 		world_fail(world, "token-%d is left holding", store->owner);
 	}

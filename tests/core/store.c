@@ -65,8 +65,13 @@ struct store_request store_read(enum rlk_script script, const struct rlk_words *
 	case RLK_UNLOCK:
 		request.mode = (int)number_in(argument[1], "");
 		break;
+	case RLK_EXTEND:
+		request.ttl = number_in(argument[1], "");
+		request.fence = (uint64_t)number_in(argument[2], "");
+		break;
 	default:
 		request.ttl = number_in(argument[1], "");
+		assert_true(request.ttl > 0);
 		break;
 	}
 	return request;
@@ -259,7 +264,8 @@ static size_t lock(struct store *store, const struct store_request *request, str
 
 static size_t extend(struct store *store, const struct store_request *request, struct rlk_value *reply)
 {
-	if (store->owner != request->token) {
+	bool another = request->script == RLK_EXTEND && store->issued == request->token && store->fence != request->fence;
+	if (store->owner != request->token || another) {
 		return answer_number(reply, 0);
 	}
 	if (request->ttl < 0) {

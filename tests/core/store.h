@@ -15,6 +15,7 @@ struct store_request {
 	int token, client;
 	int64_t ttl, handoff;
 	int mode; /* of LOCK; the flag of UNLOCK */
+	uint64_t fence; /* of EXTEND */
 };
 
 struct store_ticket {

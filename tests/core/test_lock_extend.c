@@ -273,8 +273,8 @@ static void lease_without_an_end_outlasts_an_extension_that_fails(void **state)
 	rlk_machine_error(&machine, number, REDISLOCK_SERVER, RLK_GIVE_UP, START + 301);
 	assert_done(REDISLOCK_SERVER);
 	assert_held_until(START + 300 + 988);
-	assert_request(RLK_RENEW, "1|foo|" TOKEN "|-1", START + 301);
-	answer(RLK_RENEW, told(RLK_HELD), START + 301, START + 302);
+	assert_request(RLK_EXTEND, KEYS TOKEN "|-1|11", START + 301);
+	answer(RLK_EXTEND, told(RLK_HELD), START + 301, START + 302);
 	assert_true(machine.valid_until == RLK_NEVER);
 	assert_sends_nothing(START + 100 * TTL);
 }
@@ -317,8 +317,8 @@ static void lost_renewal_may_still_end_a_lease_without_an_end(void **state)
 	machine.renew = false;
 	extend_at(-1, START + 10002);
 	assert_held_until(START + 10002 + TTL_SURE);
-	assert_request(RLK_RENEW, "1|foo|" TOKEN "|-1", START + 20002);
-	answer(RLK_RENEW, told(RLK_HELD), START + 20002, START + 20003);
+	assert_request(RLK_EXTEND, KEYS TOKEN "|-1|11", START + 20002);
+	answer(RLK_EXTEND, told(RLK_HELD), START + 20002, START + 20003);
 	assert_held_until(START + 20002 + TTL_SURE);
 }
 

@@ -89,7 +89,7 @@ static void acknowledgement_is_an_extension_of_lock_and_state(void **state)
 {
 	(void)state;
 	make_handed();
-	assert_request(RLK_EXTEND, KEYS TOKEN "|30000", rlk_machine_wake(&machine, START + 300));
+	assert_request(RLK_EXTEND, KEYS TOKEN "|30000|11", rlk_machine_wake(&machine, START + 300));
 }
 
 static void renewal_is_of_the_lock_alone(void **state)
@@ -104,7 +104,7 @@ static void callers_extension_is_of_lock_and_state(void **state)
 	(void)state;
 	make_holding();
 	rlk_machine_extend(&machine, 5000, PATIENCE, START + 10);
-	assert_request(RLK_EXTEND, KEYS TOKEN "|5000", START + 10);
+	assert_request(RLK_EXTEND, KEYS TOKEN "|5000|11", START + 10);
 	answer(RLK_EXTEND, told(RLK_HELD), START + 10, START + 11);
 	assert_request(RLK_RENEW, "1|foo|" TOKEN "|5000", START + 10 + 5000 / 3);
 }
@@ -150,10 +150,10 @@ static void release_after_a_lease_without_an_end_puts_the_state_right(void **sta
 	(void)state;
 	make_holding();
 	rlk_machine_extend(&machine, -1, PATIENCE, START + 10);
-	assert_request(RLK_EXTEND, KEYS TOKEN "|-1", START + 10);
+	assert_request(RLK_EXTEND, KEYS TOKEN "|-1|11", START + 10);
 	answer(RLK_EXTEND, told(RLK_HELD), START + 10, START + 11);
 	rlk_machine_extend(&machine, 5000, PATIENCE, START + 20);
-	assert_request(RLK_EXTEND, KEYS TOKEN "|5000", START + 20);
+	assert_request(RLK_EXTEND, KEYS TOKEN "|5000|11", START + 20);
 	answer(RLK_EXTEND, told(RLK_HELD), START + 20, START + 21);
 	rlk_machine_release(&machine, PATIENCE, START + 30);
 	assert_request(RLK_UNLOCK, KEYS TOKEN "|1", START + 30);
@@ -182,7 +182,7 @@ static void state_is_refreshed_once_an_hour(void **state)
 		now = rlk_machine_wake(&machine, now);
 		bool due = now - refreshed >= HOUR;
 		if (due) {
-			assert_request(RLK_EXTEND, KEYS TOKEN "|30000", now);
+			assert_request(RLK_EXTEND, KEYS TOKEN "|30000|11", now);
 			refreshed = now;
 		} else {
 			assert_request(RLK_RENEW, "1|foo|" TOKEN "|30000", now);

@@ -44,7 +44,7 @@ static void texts_stand_in_the_order_of_their_numbers(void **state)
 		[RLK_CANCEL] = "ARGV[1] .. ' ' .. ARGV[3] .. ' ' .. ARGV[2]",
 		[RLK_BREAK] = "ARGV[1] ~= '' and owner ~= ARGV[1]",
 		[RLK_EXTEND] = "lease(ARGV[2], '1')",
-		[RLK_RENEW] = "redis.call('PERSIST', KEYS[1])",
+		[RLK_RENEW] = "redis.call('PEXPIRE', KEYS[1], ttl)",
 		[RLK_INFO] = "call('ZCARD', queue), fence, issued",
 	};
 	(void)state;

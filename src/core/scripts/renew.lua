@@ -4,11 +4,8 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then
 	return 0
 end
 local ttl = tonumber(ARGV[2])
-if not ttl or ttl < -1 or ttl == 0 or ttl > 9007199254740991 then
+if not ttl or ttl < 1 or ttl > 9007199254740991 then
 	error('redislock: a TTL must be 1 to 2^53-1 milliseconds')
-elseif ttl == -1 then
-	redis.call('PERSIST', KEYS[1])
-else
-	redis.call('PEXPIRE', KEYS[1], ttl)
 end
+redis.call('PEXPIRE', KEYS[1], ttl)
 return 1
