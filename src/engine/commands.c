@@ -145,6 +145,29 @@ static void note_round_trip(struct rlk_engine *engine, int64_t round_trip)
 	*longest = round_trip > *longest ? round_trip : *longest - (*longest - round_trip) / 8;
 }
 
+/* This connection is of no use: another one may be, to another server or at another time. */
+static void turn_away(struct rlk_engine *engine, int32_t status, struct rlk_slice error, int64_t now)
+{
+	char text[RLK_TEXT];
+	if (status == REDISLOCK_READ_ONLY) {
+		error = RLK_LITERAL("the server is a read-only replica: connect to its primary");
+	}
+	snprintf(text, sizeof text, "%.*s", (int)error.length, error.data);
+	rlk_commands_drop(engine, status, text, now);
+}
+
+/* Some errors come before anything was asked. */
+static void take_unasked(struct rlk_engine *engine, const struct rlk_value *reply, int64_t now)
+{
+	enum rlk_remedy remedy = RLK_GIVE_UP;
+	int32_t status = reply->type == RLK_ERROR ? rlk_error_status(reply->text, &remedy) : REDISLOCK_PROTOCOL;
+	if (remedy == RLK_RECONNECT) {
+		turn_away(engine, status, reply->text, now);
+	} else {
+		rlk_commands_drop(engine, REDISLOCK_PROTOCOL, "the server sent an answer that nobody asked for", now);
+	}
+}
+
 static void answer_job(struct rlk_engine *engine, const struct rlk_flight *flight, const struct rlk_value *reply,
                        size_t count, int64_t now)
 {
@@ -161,8 +184,7 @@ static void answer_job(struct rlk_engine *engine, const struct rlk_flight *fligh
 		rlk_machine_error(&job->machine, flight->number, status, remedy, now);
 		rlk_job_settle(engine, job, now);
 		if (remedy == RLK_RECONNECT) {
-			rlk_commands_drop(engine, status, "the server is a read-only replica: connect to its primary",
-			                  now);
+			turn_away(engine, status, reply[0].text, now);
 		}
 		return;
 	}
@@ -183,8 +205,7 @@ void rlk_commands_read(struct rlk_engine *engine, bool receive, int64_t now)
 	while (line->up && (reply = rlk_connection_reply(line->connection, &count)) != NULL) {
 		struct rlk_flight flight;
 		if (!rlk_line_pop(line, &flight)) {
-			rlk_commands_drop(engine, REDISLOCK_PROTOCOL, "the server sent an answer that nobody asked for",
-			                  now);
+			take_unasked(engine, &reply[0], now);
 			return;
 		}
 		note_round_trip(engine, now - flight.sent_at);

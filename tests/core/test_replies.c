@@ -226,6 +226,7 @@ static void error_is_known_by_its_code(void **state)
 	assert_error("MASTERDOWN Link with MASTER is down", REDISLOCK_SERVER, RLK_TRY_AGAIN);
 	assert_error("READONLY You can't write against a read only replica.", REDISLOCK_READ_ONLY, RLK_RECONNECT);
 	assert_error("UNBLOCKED force unblock from blocking operation", REDISLOCK_READ_ONLY, RLK_RECONNECT);
+	assert_error("ERR max number of clients reached", REDISLOCK_CONNECTION_REFUSED, RLK_RECONNECT);
 	assert_error("NOAUTH Authentication required.", REDISLOCK_AUTHENTICATION, RLK_GIVE_UP);
 	assert_error("WRONGPASS invalid username-password pair", REDISLOCK_AUTHENTICATION, RLK_GIVE_UP);
 	assert_error("ERR Protocol error: unauthenticated multibulk length", REDISLOCK_AUTHENTICATION, RLK_GIVE_UP);

@@ -6,6 +6,8 @@
 #include "proxy.h"
 #include "waiter.h"
 
+#include <hiredis/hiredis.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -35,6 +37,51 @@ static void loading_is_waited_out(void **state)
 	redislock_lock_free(holder);
 	redislock_lock_free(lock);
 	redislock_client_free(client);
+	test_server_stop(&server);
+}
+
+/* It says so as soon as it is connected to, before anything was asked, and hangs up. */
+static void full_server_is_waited_out(void **state)
+{
+	struct test_server server;
+	char text[512];
+	struct waiter waiter;
+	int told = 0;
+
+	(void)state;
+	test_server_start(&server, 0, NULL);
+	redisContext *keeper = redisConnectUnix(server.socket); /* the only one that has a place */
+	redislock_client *client = test_client(server.url), *other = test_client(server.url);
+	redislock_lock *once = test_lock(client, REDISLOCK_KIND_PUBSUB, "once"),
+	               *lock = test_lock(other, REDISLOCK_KIND_PUBSUB, "patient");
+
+	assert_non_null(keeper);
+	freeReplyObject(redisCommand(keeper, "CONFIG SET maxclients 1"));
+	assert_status(redislock_client_set_command_timeout_ms(client, 300), REDISLOCK_OK);
+	assert_status(redislock_client_set_connect_timeout_ms(client, 300), REDISLOCK_OK);
+	assert_status(redislock_lock_set_wait_ms(once, 0), REDISLOCK_OK);
+	for (int i = 0; i < 10; i++) {
+		int32_t status = redislock_lock_acquire(once);
+
+		/* Or it has hung up before that could be read. */
+		if (status == REDISLOCK_CONNECTION_LOST)
+			continue;
+		assert_status(status, REDISLOCK_CONNECTION_REFUSED);
+		assert_status(redislock_lock_error(once, text, sizeof(text)), REDISLOCK_OK);
+		told += strstr(text, "max number of clients") != NULL;
+	}
+	assert_true(told > 0);
+	waiter_start(&waiter, lock);
+	test_sleep_ms(300);
+	assert_false(atomic_load(&waiter.done));
+	freeReplyObject(redisCommand(keeper, "CONFIG SET maxclients 100"));
+	assert_status(waiter_join(&waiter), REDISLOCK_OK);
+	redisFree(keeper);
+	redislock_lock_free(once);
+	redislock_lock_free(lock);
+	redislock_client_free(client);
+	redislock_client_free(other);
+	assert_nothing_left(&server);
 	test_server_stop(&server);
 }
 
@@ -98,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(loading_is_waited_out),
+		cmocka_unit_test(full_server_is_waited_out),
 		cmocka_unit_test(failover_is_followed),
 	};
 
