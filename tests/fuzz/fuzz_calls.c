@@ -35,6 +35,37 @@ static uint64_t tags, question_tag;
 		}                                                                                                      \
 	} while (0)
 
+/* ---- memory: so many allocations succeed before one fails; the linker wraps them ---- */
+
+static long memory_left = -1;
+
+static bool is_short(void)
+{
+	return memory_left >= 0 && memory_left-- == 0;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *block, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+	return is_short() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+	return is_short() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *block, size_t size)
+{
+	return is_short() ? NULL : __real_realloc(block, size);
+}
+
 static uint8_t take(void)
 {
 	return input.next < input.end ? *input.next++ : 0;
@@ -181,6 +212,7 @@ static void make(int number)
 {
 	const int32_t kind = number == 1 ? REDISLOCK_KIND_SPIN : REDISLOCK_KIND_PUBSUB;
 
+	memory_left = -1;
 	require(redislock_lock_new(is_loop(number) ? loop : blocking, kind, "foo", 3, &user[number].lock) ==
 	        REDISLOCK_OK);
 	user[number].wait = 1000;
@@ -296,7 +328,8 @@ static void look(uint8_t how)
 		redislock_info_free(info);
 		break;
 	case 2:
-		require(redislock_list_new(blocking, how / 6 % 2 ? "f*" : NULL, &list) == REDISLOCK_OK);
+		if (redislock_list_new(blocking, how / 6 % 2 ? "f*" : NULL, &list) != REDISLOCK_OK)
+			return;
 		for (int i = 0; i < 3 && redislock_list_next(list, &name, &length) == REDISLOCK_OK; i++)
 			require(server.lies || (length == 3 && memcmp(name, "foo", 3) == 0));
 		back_within(16 * TIMEOUT_MS, REDISLOCK_OK, NULL);
@@ -332,7 +365,7 @@ static void strike(uint8_t kind, uint8_t amount)
 
 static void befall(uint8_t kind, uint8_t amount)
 {
-	switch (kind % 9) {
+	switch (kind % 11) {
 	case 0:
 		server_kill(true, false);
 		break;
@@ -356,6 +389,12 @@ static void befall(uint8_t kind, uint8_t amount)
 		break;
 	case 7:
 		server_execute_stray();
+		break;
+	case 9:
+		server_cut_off();
+		break;
+	case 10:
+		memory_left = amount % 32;
 		break;
 	default:
 		server.lies = true;
@@ -427,6 +466,7 @@ static void act(void)
 
 static void end(void)
 {
+	memory_left = -1;
 	/* Longer than anything that goes on may take. */
 	let_pass(LONGEST_MS + 10 * TIMEOUT_MS);
 	for (int i = 0; i < LOCKS; i++)
@@ -454,6 +494,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	input.next = data;
 	input.end = data + (size < 1024 ? size : 1024);
 	tags = question_tag = NO_TAG;
+	memory_left = -1;
 	require(redislock_client_new("redis://127.0.0.1", &blocking) == REDISLOCK_OK);
 	require(redislock_client_new_eventloop("redis://127.0.0.1", &loop) == REDISLOCK_OK);
 	clients[0] = blocking;

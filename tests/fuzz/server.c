@@ -155,6 +155,13 @@ void server_kill(bool commands, bool messages)
 	}
 }
 
+void server_cut_off(void)
+{
+	for (size_t i = 0; i < NET_LINES; i++)
+		if (counts(&net.line[i]) && (net.line[i].client >= 0 || net.line[i].listens))
+			net.line[i].deaf = net.line[i].silent = true;
+}
+
 /* ---- commands ---- */
 
 static size_t put_value(char *at, const struct rlk_value *value)

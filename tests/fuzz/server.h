@@ -53,6 +53,9 @@ void server_execute_stray(void);
 /* Ends the connections: of commands, of messages. */
 void server_kill(bool commands, bool messages);
 
+/* Connections of messages are half open from now on: nobody notices by them alone. */
+void server_cut_off(void);
+
 /* Sends a message, to every inbox or on the channel; or any bytes to whoever listens. */
 void server_publish(bool to_inbox, const void *data, size_t length);
 void server_push(const void *data, size_t length);
