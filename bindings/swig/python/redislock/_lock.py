@@ -86,6 +86,11 @@ class BaseLock:
         self._handle = None
         return handle
 
+    def _abandon(self) -> None:
+        """Leaves a held lock to its TTL: neither a collector nor the end of the interpreter releases it."""
+        if self._handle is not None:
+            self._handle.disown()
+
     @property
     def client(self) -> BaseClient:
         """The client that the lock was made by."""
