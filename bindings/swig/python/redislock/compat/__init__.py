@@ -8,8 +8,8 @@ A program that was written for redis-lock-py runs with its import line changed:
     from redislock.compat.exceptions import RedisLockError  # from redis_lock.exceptions import RedisLockError
 
 It goes on handing in its redis.Redis or redis.asyncio.Redis. redislock makes connections of its own, with the settings
-of that client: its address, database, credentials, timeouts and name. Both packages may be used on the same names at the
-same time.
+of that client: its address, database, credentials, TLS files, timeouts and name. Both packages may be used on the same
+names at the same time.
 """
 
 from .lock import RedisLock

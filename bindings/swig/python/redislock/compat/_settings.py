@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import os.path
+import ssl
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from .. import has
 from .exceptions import InvalidArgsError
 
 SYNC = "redis.connection"
@@ -15,6 +17,10 @@ ASYNC = "redis.asyncio.connection"
 
 _OTHER = {SYNC: "redislock.compat.asyncio", ASYNC: "redislock.compat"}
 _LONGEST_TIMEOUT = 2147483
+
+# Of TLS: what a redislock client takes no setting for, and what would be less without it.
+_NOT_CARRIED_OVER = ("ssl_ca_data", "ssl_password", "ssl_validate_ocsp", "ssl_validate_ocsp_stapled",
+                     "ssl_ocsp_context", "ssl_ocsp_expected_cert", "ssl_ciphers", "ssl_include_verify_flags")
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,7 @@ class Settings:
     connect_timeout: float
     command_timeout: float
     name: str | None
+    tls_verify: bool
 
     def options(self, credentials: Any = None) -> dict[str, Any]:
         """The arguments of a redislock client. credentials: what the provider, if there is one, gave."""
@@ -38,7 +45,7 @@ class Settings:
             user = users[0] if users else None
         if user is not None:
             password = password or ""
-        return {"url": self.url, "user": user, "password": password, "name": self.name,
+        return {"url": self.url, "user": user, "password": password, "name": self.name, "tls_verify": self.tls_verify,
                 "connect_timeout": self.connect_timeout, "command_timeout": self.command_timeout}
 
 
@@ -64,7 +71,8 @@ def settings_of(client: Any, connections: str) -> Settings:
         provider_id=id(provider),
         connect_timeout=_timeout(found.get("socket_connect_timeout") or command_timeout),
         command_timeout=_timeout(command_timeout),
-        name=_text(found.get("client_name")) or None)
+        name=_text(found.get("client_name")) or None,
+        tls_verify=name != "SSLConnection" or _verifies(found))
 
 
 def encoding_of(client: Any) -> str:
@@ -84,8 +92,26 @@ def _unix(found: dict[str, Any]) -> str:
 
 
 def _tls(found: dict[str, Any]) -> str:
-    # Its files and checks belong here, once a redislock client takes them. Never less than the client asks for.
-    raise InvalidArgsError("client: it connects by TLS, which redislock can't do yet; it makes no plain connection instead")
+    if not has("tls"):
+        raise InvalidArgsError("client: it connects by TLS, which this build of redislock can't; it makes no plain "
+                               "connection instead")
+    for setting in _NOT_CARRIED_OVER:
+        if found.get(setting):
+            raise InvalidArgsError(f"client: its {setting} can't be carried over to redislock")
+    if found.get("ssl_min_version") not in (None, ssl.TLSVersion.MINIMUM_SUPPORTED, ssl.TLSVersion.TLSv1,
+                                            ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2):
+        raise InvalidArgsError("client: its ssl_min_version can't be carried over to redislock, whose is TLS 1.2")
+    certificate = found.get("ssl_certfile")
+    files = {"ca": found.get("ssl_ca_certs"), "ca_folder": found.get("ssl_ca_path"), "cert": certificate,
+             "key": (found.get("ssl_keyfile") or certificate) if certificate else None}
+    # A path without a slash in front would be another one after a change of the folder.
+    query = "&".join(f"{word}={quote(os.path.abspath(str(path)), safe='')}" for word, path in files.items() if path)
+    return f"rediss{_tcp(found).removeprefix('redis')}{'?' if query else ''}{query}"
+
+
+def _verifies(found: dict[str, Any]) -> bool:
+    """Whether the client wants to know who the server is. If so redislock wants its name to be right as well."""
+    return found.get("ssl_cert_reqs", "required") not in (None, "none", ssl.CERT_NONE)
 
 
 _PLACES = {"Connection": _tcp, "UnixDomainSocketConnection": _unix, "SSLConnection": _tls}

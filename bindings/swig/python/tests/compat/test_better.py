@@ -134,7 +134,7 @@ class Better(support.Case):
             self.server("DEL", "foo")
 
         async def main():
-            lock = AsyncRedisLock(redis.asyncio.Redis(unix_socket_path=self.server.socket), "foo", blocking_timeout=0.05)
+            lock = AsyncRedisLock(redis.asyncio.Redis(unix_socket_path=self.server.socket), "foo", 0.05)
             expected = lock.token
             async with lock:
                 self.assertEqual(self.server("GET", "foo"), expected)

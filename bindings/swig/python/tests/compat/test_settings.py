@@ -2,10 +2,15 @@
 """What redislock.compat reads from the clients that it is given."""
 
 import asyncio
+import contextlib
 import gc
 import os
+import shutil
 import signal
 import socket
+import ssl
+import subprocess
+import tempfile
 import unittest.mock
 
 import redis
@@ -16,22 +21,29 @@ import redis.sentinel
 import support
 from redis.credentials import CredentialProvider
 
+import redislock
 from redislock.compat import RedisLock, RedisSpinLock
 from redislock.compat.asyncio import RedisLock as AsyncRedisLock
 from redislock.compat.exceptions import InvalidArgsError, LockNotOwnedError
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+def listen(server, setting):
+    """Makes a server listen on a free port."""
+    while True:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+        # Somebody else may take it in between.
+        with contextlib.suppress(support.ServerSays):
+            server("CONFIG", "SET", setting, port)
+            return port
 
 
 class Settings(support.Case):
     @classmethod
     def setUpClass(cls):
-        cls.port = free_port()
-        cls.server = support.Server(port=cls.port)
+        super().setUpClass()
+        cls.port = listen(cls.server, "port")
         cls.server("ACL", "SETUSER", "somebody", "on", ">s3cr3t: /?#%", "+@all", "~*", "&*")
 
     def connections(self, name):
@@ -208,7 +220,8 @@ class Settings(support.Case):
             asyncio.run(main())
 
     def test_tls_is_never_left_out(self):
-        with socket.create_server(("127.0.0.1", 0)) as listener:
+        with unittest.mock.patch("redislock.compat._settings.has", return_value=False), \
+                socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
             for kind, client in ((RedisLock, redis.Redis("127.0.0.1", port, ssl=True)),
                                  (RedisSpinLock, redis.Redis.from_url(f"rediss://127.0.0.1:{port}")),
@@ -247,6 +260,74 @@ class Settings(support.Case):
     def test_passwords_are_not_shown(self):
         lock = RedisLock(redis.Redis(password="s3cr3t"), "foo")
         self.assertNotIn("s3cr3t", repr(lock._settings))
+
+
+@unittest.skipUnless(redislock.has("tls"), "this build has no TLS")
+class Tls(support.Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="redislock-python.")
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.own, cls.key = cls.certificate("own", "subjectAltName=IP:127.0.0.1")
+        cls.stranger, _ = cls.certificate("stranger", "subjectAltName=IP:127.0.0.1")
+        try:
+            cls.server = support.Server("--tls-cert-file", cls.own, "--tls-key-file", cls.key,
+                                        "--tls-ca-cert-file", cls.own)
+        except AssertionError:
+            raise unittest.SkipTest("the server has no TLS") from None
+        cls.port = listen(cls.server, "tls-port")
+
+    @classmethod
+    def certificate(cls, name, extension):
+        files = [os.path.join(cls.folder, name + ending) for ending in (" & certificate.pem", " & key.pem")]
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                        "-subj", f"/CN={name}", "-addext", extension, "-out", files[0], "-keyout", files[1]],
+                       check=True, capture_output=True)
+        return files
+
+    def settings(self, **others):
+        return {"host": "127.0.0.1", "port": self.port, "ssl": True, "ssl_ca_certs": self.own, "ssl_certfile": self.own,
+                "ssl_keyfile": self.key, **others}
+
+    def in_all_forms(self, settings):
+        """Takes and releases a lock in each of the three classes."""
+        for kind in (RedisLock, RedisSpinLock):
+            with kind(redis.Redis(**settings), "foo") as lock:
+                self.assertEqual(self.server("GET", "foo"), lock.token)
+
+        async def main():
+            async with AsyncRedisLock(redis.asyncio.Redis(**settings), "foo") as lock:
+                self.assertEqual(self.server("GET", "foo"), lock.token)
+
+        asyncio.run(main())
+
+    def test_files(self):
+        self.in_all_forms(self.settings())
+        self.in_all_forms(self.settings(ssl_cert_reqs=ssl.CERT_OPTIONAL, ssl_min_version=ssl.TLSVersion.TLSv1_2))
+        url = f"rediss://127.0.0.1:{self.port}/2"
+        client = redis.Redis.from_url(url, ssl_ca_certs=self.own, ssl_certfile=self.own, ssl_keyfile=self.key)
+        with RedisLock(client, "foo"):
+            self.assertFalse(self.server("EXISTS", "foo"))
+
+    def test_servers_that_nobody_vouches_for(self):
+        for settings in (self.settings(ssl_ca_certs=self.stranger), self.settings(ssl_ca_certs=None)):
+            with self.assertRaisesRegex(redis.ConnectionError, "certificate"):
+                RedisLock(redis.Redis(**settings), "foo").acquire()
+        # Whoever doesn't ask who the server is, doesn't here either.
+        for wanted in ("none", None, ssl.CERT_NONE):
+            self.in_all_forms(self.settings(ssl_ca_certs=None, ssl_cert_reqs=wanted, ssl_check_hostname=False))
+
+    def test_without_a_certificate_of_its_own(self):
+        with self.assertRaises(redis.ConnectionError):
+            RedisLock(redis.Redis(**self.settings(ssl_certfile=None, ssl_keyfile=None)), "foo").acquire()
+
+    def test_what_cannot_be_carried_over(self):
+        for setting, value in (("ssl_ca_data", "data"), ("ssl_password", "secret"), ("ssl_validate_ocsp", True),
+                               ("ssl_validate_ocsp_stapled", True), ("ssl_ciphers", "HIGH"),
+                               ("ssl_min_version", ssl.TLSVersion.TLSv1_3)):
+            pool = redis.ConnectionPool(redis.SSLConnection, **{setting: value})
+            with self.assertRaisesRegex(InvalidArgsError, f"^client: its {setting} "):
+                RedisLock(redis.Redis(connection_pool=pool), "foo")
 
 
 if __name__ == "__main__":
