@@ -70,7 +70,7 @@ void hold_arm(redislock_hold *hold)
 	hold->fence = redislock_lock_fence(hold->lock);
 }
 
-/* A handler may have died between the acquire and the arming. */
+/* A handler may have died between the acquire and the arming. What a fork inherits has no fence. */
 static bool is_mine(const redislock_hold *hold)
 {
 	uint64_t fence = redislock_lock_fence(hold->lock);
@@ -85,7 +85,7 @@ int32_t hold_end(redislock_hold *hold)
 	}
 	int32_t status = redislock_lock_release(hold->lock);
 	hold->over = true;
-	return status == REDISLOCK_NOT_OWNED || status == REDISLOCK_FORKED ? (int32_t)REDISLOCK_OK : status;
+	return status == REDISLOCK_NOT_OWNED ? (int32_t)REDISLOCK_OK : status;
 }
 
 void hold_free(redislock_hold *hold)

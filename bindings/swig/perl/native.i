@@ -3,7 +3,7 @@
 // How things are handed over to and from Perl.
 
 // A handle is a reference to its address, blessed into a class of its own, as RedisLock::Native::lock, whose DESTROY is
-// the library's function that frees it. A new thread gets no copy of it (CLONE_SKIP) but undef, which is refused.
+// the library's function that frees it. A new thread gets no copy of it (CLONE_SKIP) but undef, which is refused here.
 %{
 static const char *handle_class(const swig_type_info *type)
 {
@@ -32,7 +32,11 @@ static SV *handle_new(pTHX_ void *pointer, const swig_type_info *type)
 static void *handle_of(pTHX_ SV *handle, const swig_type_info *type)
 {
 	if (!sv_isobject(handle) || !sv_derived_from(handle, handle_class(type)) || !SvIOK(SvRV(handle))) {
-		croak("not a %s", handle_class(type));
+		dSP;
+		PUSHMARK(SP);
+		mXPUSHs(newSVpvs("this object is another thread's, or none"));
+		PUTBACK;
+		call_pv("RedisLock::Options::refuse", G_VOID | G_DISCARD);
 	}
 	return INT2PTR(void *, SvIV(SvRV(handle)));
 }

@@ -15,8 +15,6 @@ our $VERSION = '1.0.0';
 
 use constant DEFAULT_URL => 'redis://127.0.0.1:6379/0';
 
-sub CLONE_SKIP { 1 }
-
 sub new {
     my $class = shift;
     my $url   = RedisLock::Options::text('url', @_ % 2 ? shift : undef);
@@ -304,7 +302,7 @@ That of the C library which is loaded, as in C<1.0.0>.
 =head2 Processes and threads
 
 In a child process what was inherited dies with a RedisLock::Error::Forked and leaves the parent's lock alone: a child makes
-a client of its own. So does a thread: there objects of others are undef.
+a client of its own. So does a thread: there every call with what was inherited dies.
 
 =head1 SEE ALSO
 

@@ -332,7 +332,8 @@ with_server {
     undef $lock;
     ok(!$server->exists('foo'), 'also then');
     {
-        my $held = client(name => 'ending')->lock('foo')->acquire;
+        my $held  = client(name => 'ending')->lock('foo')->acquire;
+        my $guard = client(name => 'ending')->lock('bar')->guard;
         cmp_ok($server->connections('name=ending '), '>', 0, 'connections');
     }
     eventually('the connections are closed', sub { $server->connections('name=ending ') == 0 });

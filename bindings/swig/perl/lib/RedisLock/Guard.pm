@@ -7,8 +7,6 @@ use warnings;
 
 use RedisLock::Native ();
 
-sub CLONE_SKIP { 1 }
-
 # Private. What ends the hold is made before the lock is taken: a signal's handler that dies may come in between. It is
 # freed with the guard, without a destructor in Perl, which such a handler could cut short.
 sub new {

@@ -14,8 +14,6 @@ use constant SHOWN => 64;
 
 my @TERMS = qw(wait ttl renew);
 
-sub CLONE_SKIP { 1 }
-
 # Private: see RedisLock's lock and spin_lock.
 sub new {
     my ($class, $client, $handle, $kind, $name, @options) = @_;
