@@ -290,7 +290,7 @@ static void answer_to_lock(struct rlk_machine *machine, int64_t sent_at, const s
 		bool none = machine->ttl < 0;
 		int64_t end = rlk_lease_end(sent_at, none ? machine->handoff : machine->ttl);
 		if (end <= now) {
-			/* It came too late to be of use. Asking again extends it: not at once if none could be in time. */
+			/* It came too late to be of use. Asking again extends it; at once, if that can be in time. */
 			rlk_request_want(&machine->ask, end > sent_at ? now : now + BACKOFF_MS);
 			return;
 		}
