@@ -236,6 +236,7 @@ static bool read_request(enum rlk_script script, const struct rlk_slice *words, 
 		break;
 	default:
 		request->ttl = number(argument[1]);
+		request->fence = script == RLK_EXTEND ? (uint64_t)number(argument[2]) : 0;
 	}
 	return request->token > 0 && request->client >= 0 && server.store.waiting < STORE_TICKETS - 1;
 }
