@@ -523,7 +523,7 @@ bool rlk_machine_granted(struct rlk_machine *machine, const struct rlk_grant *gr
 	room->pace->missed = 0;
 	machine->unacknowledged = true;
 	int64_t at = acknowledge_at(now, end), acknowledged = rlk_lease_end(at, machine->ttl);
-	/* From its acknowledgement on the hold's own TTL counts: if that is the shorter one nobody is told more before. */
+	/* From its acknowledgement on its own TTL counts: where that is the shorter one, nobody is told more before. */
 	hold(machine, grant->fence, acknowledged < end ? acknowledged : end, at);
 	return true;
 }
