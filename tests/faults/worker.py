@@ -1,24 +1,41 @@
 # SPDX-License-Identifier: MIT
-"""The workload of redis-lock-py: worker.py SOCKET NAMES SEED LOG
+"""The workload in Python: worker.py RECORD URL NAMES LABEL SEED LOG RESOURCE
 
-It takes part with an expiry only, and is checked for no more than that: it has no fence, learns of no loss, and gives up
-where a connection breaks. What it is sure of counts from the last command that it sent before it had the lock."""
-import os
-import random
+Several threads of one client, until SIGTERM. RECORD is the library with the log, the resource and the plan."""
+import ctypes
+import math
 import signal
 import sys
+import threading
 import time
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-from redis_lock import RedisLock, RedisSpinLock
-from redis_lock.exceptions import RedisLockError
+import redislock
 
-SOCKET, NAMES, SEED, LOG = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-EXPIRY, CLOCKS = 1, 0.02
+HANDLES, TIMEOUT, MOST_WAIT = 3, 1.0, 2.0
+
+
+class Plan(ctypes.Structure):
+    """As in plan.h."""
+    _fields_ = [("name", ctypes.c_uint), ("spin", ctypes.c_bool), ("renew", ctypes.c_bool), ("ttl_ms", ctypes.c_int64),
+                ("wait_ms", ctypes.c_int64), ("hold_us", ctypes.c_int64), ("extend_ms", ctypes.c_int64),
+                ("pause_us", ctypes.c_int64)]
+
+
+def load(path):
+    record = ctypes.CDLL(path)
+    record.record_now.restype = record.record_valid_until.restype = ctypes.c_int64
+    record.record_valid_until.argtypes = [ctypes.c_int64, ctypes.c_int64]
+    record.resource_write.argtypes = [ctypes.c_uint, ctypes.c_uint64]
+    record.resource_write.restype = record.record_open.restype = ctypes.c_bool
+    record.plan_next.argtypes = [ctypes.POINTER(ctypes.c_uint64), ctypes.c_uint]
+    record.plan_next.restype = Plan
+    return record
+
+
+RECORD = load(sys.argv[1])
+URL, NAMES, LABEL, SEED = sys.argv[2], int(sys.argv[3]), sys.argv[4], int(sys.argv[5])
+now = RECORD.record_now
 ending = False
-sent = 0
 
 
 def end(*_):
@@ -26,44 +43,96 @@ def end(*_):
     ending = True
 
 
-def now():
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+def say(text):
+    RECORD.record_line(b"%s", text.encode())
 
 
-class Client(redis.Redis):
-    def execute_command(self, *arguments, **options):
-        global sent
-        if arguments[0] == "SET":
-            sent = now()
-        return super().execute_command(*arguments, **options)
+def look(lock):
+    """Until when it is held; 0: it isn't."""
+    before, remaining = now(), lock.remaining
+    if not lock.held or not remaining:
+        return 0
+    return RECORD.record_valid_until(before, -1 if math.isinf(remaining) else round(remaining * 1000))
 
 
-def one_round(client, chance, log):
-    name = f"c{chance.randrange(NAMES)}"
-    kind = chance.choice((RedisLock, RedisSpinLock))
-    lock = kind(client, name, blocking_timeout=3, expire_timeout=EXPIRY)
-    asked = now()
-    if not lock.acquire():
-        return
-    until = sent + int((EXPIRY - CLOCKS) * 1e9)
-    log(f"g 0 {name} {asked} {now()} 0 {until} {EXPIRY * 1000} {lock.token.decode()}")
-    time.sleep(chance.choice((0, 0, 0.001, 0.05)))
-    log(f"r 0 {now()}")
-    lock.release()
-    log(f"d 0 {now()} OK 0")
+def write(handle, plan, lock):
+    before, fence = now(), lock.fence
+    accepted = RECORD.resource_write(plan.name, fence)
+    say(f"w {handle} {before} {int(accepted)} {fence} {look(lock)}")
+
+
+def call(function, *arguments):
+    try:
+        function(*arguments)
+        return "OK"
+    except redislock.RedisLockError as error:
+        return error.code
+
+
+def calls(handle, what):
+    """What is about to be called ends what was believed: it must be on record before."""
+    say(f"{what} {handle} {now()}")
+    RECORD.record_flush()
+
+
+def hold(handle, plan, lock):
+    write(handle, plan, lock)
+    if plan.hold_us:
+        RECORD.record_flush()
+        time.sleep(plan.hold_us / 2e6)
+        if plan.extend_ms:
+            calls(handle, "x")
+            code = call(lock.extend, plan.extend_ms / 1000)
+            say(f"y {handle} {now()} {code} {look(lock)}")
+            RECORD.record_flush()
+        time.sleep(plan.hold_us / 2e6)
+        write(handle, plan, lock)
+    code = None
+    while code not in ("OK", "LOST", "NOT_OWNED") and (code is None or not ending):
+        calls(handle, "r")
+        code = call(lock.release)
+        say(f"d {handle} {now()} {code} 0")
+
+
+def one_round(client, handle, plan):
+    wait = min(plan.wait_ms / 1000, MOST_WAIT)
+    options = {"ttl": plan.ttl_ms / 1000, "renew": plan.renew, "owner": LABEL, "blocking_timeout": wait}
+    name = f"c{plan.name}"
+    lock = client.spin_lock(name, interval=0.02, **options) if plan.spin else client.lock(name, **options)
+    asked, code = now(), "NOT_ACQUIRED"
+    try:
+        if lock.acquire():
+            code = "OK"
+    except redislock.RedisLockError as error:
+        code = error.code
+    if code == "OK":
+        say(f"g {handle} {name} {asked} {now()} {lock.fence} {look(lock)} {plan.ttl_ms} {lock.token}")
+        hold(handle, plan, lock)
+    else:
+        say(f"f {handle} {name} {asked} {now()} {code} {round(wait * 1000)} {int(plan.spin)}")
+        RECORD.record_flush()
+    time.sleep(plan.pause_us / 1e6)
+
+
+def run(client, handle):
+    seed = ctypes.c_uint64(SEED * HANDLES + handle)
+    while not ending:
+        one_round(client, handle, RECORD.plan_next(ctypes.byref(seed), NAMES))
 
 
 def main():
+    assert RECORD.record_open(sys.argv[6].encode(), sys.argv[7].encode())
     signal.signal(signal.SIGTERM, end)
-    chance = random.Random(SEED)
-    descriptor = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    client = Client(unix_socket_path=SOCKET, socket_timeout=1, retry=Retry(NoBackoff(), 0))
+    client = redislock.Client(URL, connect_timeout=TIMEOUT, command_timeout=TIMEOUT)
+    threads = [threading.Thread(target=run, args=(client, handle)) for handle in range(HANDLES)]
+    for thread in threads:
+        thread.start()
     while not ending:
-        try:
-            one_round(client, chance, lambda line: os.write(descriptor, line.encode() + b"\n"))
-        except (redis.RedisError, RedisLockError, OSError):
-            pass
-        time.sleep(chance.random() * 0.02)
+        time.sleep(0.02)
+    for thread in threads:
+        thread.join()
+    client.close()
+    RECORD.record_flush()
 
 
 main()

@@ -61,10 +61,13 @@ class Worker:
         if self.kind in ("lua-blocking", "lua-coroutines"):
             return ["lua5.4", os.path.join(HERE, "worker.lua"), self.kind[4:], url, names, self.label, str(seed), log,
                     setting.resource]
+        if self.kind == "python":
+            return ["/usr/bin/python3", os.path.join(HERE, "worker.py"), os.path.join(setting.programs, "shared", "record.so"),
+                    url, names, self.label, str(seed), log, setting.resource]
         if self.kind == "control":
             return [os.path.join(setting.programs, "faults-control"), self.socket, names, str(seed), log, setting.resource]
         assert self.kind == "reference"
-        return [setting.reference, os.path.join(HERE, "worker.py"), self.socket, names, str(seed), log]
+        return [setting.reference, os.path.join(HERE, "worker_reference.py"), self.socket, names, str(seed), log]
 
     def start(self):
         self.label = f"{self.kind}-{self.number}.{self.generation}"
@@ -72,6 +75,8 @@ class Worker:
         if self.kind.startswith("lua"):
             environment["LUA_CPATH"] = (os.path.join(self.setting.build, "bindings", "lua", "module", "?.so") + ";" +
                                         os.path.join(self.setting.programs, "module", "?.so"))
+        if self.kind == "python":
+            environment["PYTHONPATH"] = os.path.join(self.setting.build, "bindings", "swig", "python", "module")
         # redis-lock tells what befalls it; nobody else has anything to say.
         with open(os.path.join(self.setting.folder, "told" if self.kind == "cli" else "errors"), "ab") as errors:
             self.process = subprocess.Popen(self.command(), env=environment, stdin=subprocess.DEVNULL,
