@@ -14,6 +14,7 @@ static int print_version(void)
 	for (size_t i = 0; i < sizeof features / sizeof features[0]; i++) {
 		printf("%s: %s\n", features[i], redislock_has(features[i]) ? "yes" : "no");
 	}
+	printf("built with: %s\n", BUILT_WITH);
 	return 0;
 }
 

@@ -48,8 +48,10 @@ def version_tells_one():
         equal(result.returncode, 0)
         lines = result.stdout.decode().splitlines()
         true(re.fullmatch(r"redis-lock 1\.\d+\.\d+", lines[0]), lines)
-        equal([line.split(": ")[0] for line in lines[1:]], ["tls", "resp3", "sentinel", "cluster"])
-        true(all(line.split(": ")[1] in ("yes", "no") for line in lines[1:]), lines)
+        features = dict(line.split(": ") for line in lines[1:])
+        equal(list(features), ["tls", "resp3", "sentinel", "cluster", "built with"])
+        true(re.match(r"hiredis \d+\.\d+\.\d+, c-ares \d+\.\d+\.\d+", features.pop("built with")), lines)
+        true(set(features.values()) <= {"yes", "no"}, lines)
 
 
 @test
