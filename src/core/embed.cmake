@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 #
-# Makes a C source of the scripts: their text, without comments and with the prelude where they ask for it, and its digest.
+# Makes a C source of the scripts: their text without comments, with what they need of the prelude where they ask for it,
+# and its digest.
 #   cmake -DFOLDER=... -DOUTPUT=... -P embed.cmake
+cmake_policy(VERSION 3.25)
+
 set(scripts lock unlock cancel break extend renew info) # in the order of enum rlk_script
 
 function(read_script name variable)
@@ -10,11 +13,32 @@ function(read_script name variable)
 	set(${variable} "${text}" PARENT_SCOPE)
 endfunction()
 
+# The parts of the prelude: each begins with a "local" at the margin, and uses what stands before it.
 read_script(prelude prelude)
+string(STRIP "${prelude}" parts)
+string(REPLACE ";" "\\;" parts "${parts}")
+string(REGEX REPLACE "\n+local " ";local " parts "${parts}")
+list(REVERSE parts)
+
+# Those parts that a text needs.
+function(needed_prelude text variable)
+	set(needed "")
+	foreach(part IN LISTS parts)
+		string(REGEX MATCH "^local (function )?([A-Za-z_, ]+)" names "${part}")
+		string(REGEX REPLACE "[, ]+" "|" names "${CMAKE_MATCH_2}")
+		string(REGEX REPLACE "\\|$" "" names "${names}")
+		if("${text}${needed}" MATCHES "(^|[^A-Za-z_])(${names})($|[^A-Za-z_])")
+			set(needed "${part}\n${needed}")
+		endif()
+	endforeach()
+	set(${variable} "${needed}" PARENT_SCOPE)
+endfunction()
+
 set(source "/* Made from scripts/ by embed.cmake. */\n#include \"core.h\"\n\n")
 string(APPEND source "const struct rlk_script_source rlk_script_sources[RLK_SCRIPTS] = {\n")
 foreach(script IN LISTS scripts)
 	read_script(${script} text)
+	needed_prelude("${text}" prelude)
 	string(REPLACE "--@prelude" "${prelude}" text "${text}")
 	string(REGEX REPLACE "\n[\t\n ]+" "\n" text "${text}")
 	string(REGEX REPLACE "^\n+" "" text "${text}")

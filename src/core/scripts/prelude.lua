@@ -1,4 +1,5 @@
--- What the scripts share; it stands where a script says --@prelude, and knows that script's call, name, queue and state.
+-- What the scripts share; what a script uses of it stands where it says --@prelude, and knows that script's call, name,
+-- queue and state. A part of it begins with a "local" at the margin.
 -- The state is one string, "FENCE TOKEN PENDING LABEL":
 -- the last fence, the token it was issued to, the client whose hand-off isn't acknowledged yet (or -), the holder's label.
 -- Every function that writes comes after all that reads, so that a key of a wrong type stops a script before it writes.
