@@ -150,16 +150,21 @@ def liveness(history):
 
 
 def starvation(history):
-    """Nobody waits in the queue for long while those who came later get the lock again and again."""
+    """Nobody waits in the queue for long while those who came later get the lock again and again; unless it was cut off for
+    most of the time."""
     bad = {strike.target for strike in history.strikes if strike.what in PROCESS_STRIKES}
-    names = by_name(history.holds)
+    names, times = by_name(history.holds), Times(history.strikes)
     for wait in history.waits:
-        if wait.status == "NOT_ACQUIRED" and wait.answered - wait.asked > LONG_WAIT and not wait.spins and \
-                wait.worker not in bad:
-            later = sum(hold.asked > wait.asked + LONG_WAIT // 2 and hold.got < wait.answered and bool(hold.ttl)
-                        for hold in names[wait.name])
-            if later > MANY:
-                yield Found("starvation", wait.answered, f"{later} who came later had the lock before: {wait}")
+        if wait.status != "NOT_ACQUIRED" or wait.spins or wait.worker in bad:
+            continue
+        disturbed = sum(min(strike.end, wait.answered) - max(strike.begin, wait.asked) + HANDOFF
+                        for strike in times.within(wait.asked, wait.answered))
+        if wait.answered - wait.asked - disturbed < LONG_WAIT:
+            continue
+        later = sum(hold.asked > wait.asked + LONG_WAIT // 2 and hold.got < wait.answered and bool(hold.ttl)
+                    for hold in names[wait.name])
+        if later > MANY:
+            yield Found("starvation", wait.answered, f"{later} who came later had the lock before: {wait}")
 
 
 def handoffs(history):
