@@ -264,7 +264,8 @@ static size_t lock(struct store *store, const struct store_request *request, str
 
 static size_t extend(struct store *store, const struct store_request *request, struct rlk_value *reply)
 {
-	bool another = request->script == RLK_EXTEND && store->issued == request->token && store->fence != request->fence;
+	bool another =
+	        request->script == RLK_EXTEND && store->issued == request->token && store->fence != request->fence;
 	if (store->owner != request->token || another) {
 		return answer_number(reply, 0);
 	}

@@ -14,7 +14,7 @@ struct store_request {
 	enum rlk_script script;
 	int token, client;
 	int64_t ttl, handoff;
-	int mode; /* of LOCK; the flag of UNLOCK */
+	int mode;       /* of LOCK; the flag of UNLOCK */
 	uint64_t fence; /* of EXTEND */
 };
 
