@@ -27,6 +27,9 @@ extern const char *torture_url;
 /* Set by the scenarios: what went otherwise than it may; empty for nothing. */
 extern char torture_failure[512];
 
+/* A call was too late though nothing failed, as may happen on a busy machine: it is worth another try. */
+extern bool torture_late;
+
 /* Which of them are run by an event loop. */
 extern bool torture_eventloop;
 
