@@ -159,6 +159,26 @@ static void every_locked_name_is_listed(void **state)
 	assert_nothing_left(&server);
 }
 
+/* The server matches a pattern against a key that has the name in it twice, and knows nothing of what a lock is. */
+static void what_only_looks_like_a_match_or_a_lock_is_not_listed(void **state)
+{
+	redislock_lock *odd = test_lock(client, REDISLOCK_KIND_PUBSUB, "a}:match-1"),
+	               *gone = test_lock(client, REDISLOCK_KIND_PUBSUB, "typed-1");
+
+	(void)state;
+	assert_status(redislock_lock_acquire(odd), REDISLOCK_OK);
+	assert_int_equal(listed("match-1", "a}:match-", 10), 0);
+	assert_int_equal(listed("a}:match-1", "a}:match-", 10), 1);
+	assert_status(redislock_lock_acquire(gone), REDISLOCK_OK);
+	assert_int_equal(listed(NULL, "typed-", 10), 1);
+	test_command(&server, NULL, 0, "DEL", "typed-1", NULL);
+	test_command(&server, NULL, 0, "LPUSH", "typed-1", "no lock", NULL);
+	assert_int_equal(listed(NULL, "typed-", 10), 0);
+	test_command(&server, NULL, 0, "DEL", "typed-1", NULL);
+	redislock_lock_free(odd);
+	redislock_lock_free(gone);
+}
+
 static void odd_names_are_listed_exactly(void **state)
 {
 	static const char name[] = "odd\0{\n}%s*";
@@ -244,6 +264,7 @@ int main(void)
 		cmocka_unit_test(holder_label_waiters_and_time_are_seen),
 		cmocka_unit_test(foreign_lock_is_seen),
 		cmocka_unit_test(every_locked_name_is_listed),
+		cmocka_unit_test(what_only_looks_like_a_match_or_a_lock_is_not_listed),
 		cmocka_unit_test(odd_names_are_listed_exactly),
 		cmocka_unit_test(break_ends_a_hold_and_says_when_there_is_none),
 		cmocka_unit_test(break_hands_the_lock_to_the_waiter),
