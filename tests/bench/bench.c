@@ -46,6 +46,17 @@ uint32_t bench_quantile(uint32_t *samples, size_t count, double share)
 	return samples[(size_t)((double)(count - 1) * share)];
 }
 
+double bench_fairness(const uint32_t *counts, size_t workers)
+{
+	double sum = 0, squares = 0;
+
+	for (size_t i = 0; i < workers; i++) {
+		sum += counts[i];
+		squares += (double)counts[i] * counts[i];
+	}
+	return squares > 0 ? sum * sum / ((double)workers * squares) : 0;
+}
+
 uint64_t bench_number(const char *text, uint64_t least, uint64_t most)
 {
 	char *end;

@@ -18,6 +18,9 @@ uint64_t bench_now_ns(void);
 /* The value below which a share of the samples lies; sorts them. 0 without samples. */
 uint32_t bench_quantile(uint32_t *samples, size_t count, double share);
 
+/* Jain's index of fairness: 1 if all have as much, 1 / workers if one has it all. */
+double bench_fairness(const uint32_t *counts, size_t workers);
+
 /* A number between the limits, or the end of the program. */
 uint64_t bench_number(const char *text, uint64_t least, uint64_t most);
 

@@ -8,12 +8,9 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 
 from measure import (Ratio, Rounds, Skip, instructions, interleave, middle, need, once, rates, sends_while_quiet,
                      system_calls, values)
-
-HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 class Row:
@@ -28,6 +25,7 @@ class Bench:
     def __init__(self, server, programs, library, cli, quick):
         self.server, self.programs, self.library, self.cli, self.quick = server, programs, library, cli, quick
         self.number = 0
+        self.peers = self.missing = None  # comparison.py installs them at the first use
 
     def program(self, name):
         return os.path.join(self.programs, name)
@@ -204,39 +202,6 @@ def memory(bench):
     yield Row("1,000 threads wait: memory for each, its lock included", "<= 1,024 bytes, 2 sockets",
               f"{result['bytes_each']:,.0f} bytes, {result['sockets']} sockets",
               result["bytes_each"] <= 1024 and result["sockets"] <= 2, **result)
-
-
-def peer(bench, folder):
-    python = os.path.join(folder, "bin", "python")
-    if not os.path.exists(python):
-        venv.create(folder, with_pip=True)
-    if subprocess.run([python, "-c", "import redis_lock"], stderr=subprocess.DEVNULL, check=False).returncode and \
-            subprocess.run([python, "-m", "pip", "install", "-q", "redis-lock-py"], stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL, timeout=300, check=False).returncode:
-        raise Skip("redis-lock-py can't be installed")
-    script, url, duration = os.path.join(HERE, "peer.py"), bench.server.tcp, str(bench.amount(1000, 500))
-    core = min(os.sched_getaffinity(0))
-    bench.server.pin({core})
-    try:
-        with Rounds([python, script, "pair", url, bench.name()], core) as theirs, \
-                Rounds([bench.program("library_pair"), url, bench.name(), "1"], core) as ours:
-            runners = {"theirs": lambda: theirs.run(500), "ours": lambda: ours.run(500)}
-            interleave(1, runners)
-            results = interleave(bench.amount(15, 4), runners)
-    finally:
-        bench.server.pin(os.sched_getaffinity(0))
-    ratio = Ratio(values(results["theirs"], "p50_us"), values(results["ours"], "p50_us"))
-    yield Row("pair: times as fast as redis-lock-py's", ">= 2",
-              f"{ratio}; {middle(results['ours'], 'p50_us'):.1f} µs to {middle(results['theirs'], 'p50_us'):.1f}",
-              ratio.median >= 2, ratio=ratio.data())
-    results = interleave(bench.amount(7, 2), {
-        "theirs": lambda: once([python, script, "handoff", url, bench.name(), "2", duration]),
-        "ours": lambda: once([bench.program("library_handoff"), url, bench.name(), "2", "1", duration])})
-    rate = {name: rates(each, "changed") for name, each in results.items()}
-    ratio = Ratio(rate["ours"], rate["theirs"])
-    yield Row("hand-offs, 2 processes: times as many as redis-lock-py's", ">= 10",
-              f"{ratio}; {statistics.median(rate['ours']):,.0f}/s to {statistics.median(rate['theirs']):,.0f}/s",
-              ratio.median >= 10, ratio=ratio.data())
 
 
 def spawn(command, environment):

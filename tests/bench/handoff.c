@@ -22,7 +22,7 @@ struct board {
 	atomic_uint stop, inside;
 	uint64_t released_at;
 	unsigned released_by;
-	uint64_t acquired, changed;
+	uint64_t acquired, changed, all; /* all: those after the end as well */
 	uint32_t counts[MOST_WORKERS];
 	uint32_t
 	        samples[MOST_SAMPLES]; /* from the call of a release to the return of another worker's acquire, in ns */
@@ -58,6 +58,7 @@ static void note(struct board *board, unsigned number)
 		board->acquired++;
 		board->counts[number - 1]++;
 	}
+	board->all++;
 	board->released_by = number;
 	atomic_store(&board->inside, 0);
 	board->released_at = bench_now_ns();
@@ -98,17 +99,6 @@ static void run_process(const struct handoff_kind *kind, struct board *board, ch
 	for (unsigned i = 0; i < threads; i++)
 		pthread_join(ids[i], NULL);
 	_exit(0);
-}
-
-static double fairness(const uint32_t *counts, unsigned workers)
-{
-	double sum = 0, squares = 0;
-
-	for (unsigned i = 0; i < workers; i++) {
-		sum += counts[i];
-		squares += (double)counts[i] * counts[i];
-	}
-	return squares > 0 ? sum * sum / (workers * squares) : 0;
 }
 
 int handoff_main(int argc, char **argv, const struct handoff_kind *kind)
@@ -155,12 +145,14 @@ int handoff_main(int argc, char **argv, const struct handoff_kind *kind)
 	}
 	if (failed)
 		bench_die("a process failed");
-	printf("{\"acquisitions\": %llu, \"changed\": %llu, \"seconds\": %.6f, \"p50_us\": %.3f, \"p99_us\": %.3f, "
+	printf("{\"acquisitions\": %llu, \"all\": %llu, \"changed\": %llu, \"seconds\": %.6f, \"p50_us\": %.3f, "
+	       "\"p99_us\": %.3f, "
 	       "\"jain\": %.4f}\n",
-	       (unsigned long long)board->acquired, (unsigned long long)board->changed, (double)(end - begin) / 1e9,
+	       (unsigned long long)board->acquired, (unsigned long long)board->all, (unsigned long long)board->changed,
+	       (double)(end - begin) / 1e9,
 	       bench_quantile(board->samples, board->changed < MOST_SAMPLES ? board->changed : MOST_SAMPLES, 0.5) / 1e3,
 	       bench_quantile(board->samples, board->changed < MOST_SAMPLES ? board->changed : MOST_SAMPLES, 0.99) /
 	               1e3,
-	       fairness(board->counts, workers));
+	       bench_fairness(board->counts, workers));
 	return 0;
 }

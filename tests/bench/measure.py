@@ -23,6 +23,11 @@ def need(program):
     return path
 
 
+def redis_server():
+    """As the tests choose it."""
+    return os.environ.get("REDIS_SERVER") or shutil.which("redis-server") or need("valkey-server")
+
+
 def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -38,7 +43,7 @@ class Server:
         self.tcp = f"redis://127.0.0.1:{self.port}"
         self.unix = f"unix://{self.folder}/socket"
         self.process = subprocess.Popen(
-            [need("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", f"{self.folder}/socket",
+            [redis_server(), "--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", f"{self.folder}/socket",
              "--save", "", "--appendonly", "no", "--maxclients", "20000", "--dir", self.folder],
             stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 30
@@ -61,6 +66,22 @@ class Server:
         stats = self.info("commandstats")
         return sum(int(re.search(r"calls=(\d+)", stats[key])[1])
                    for key in ("cmdstat_evalsha", "cmdstat_eval") if key in stats)
+
+    def usage(self):
+        """What the server has done so far; the asking itself is the same amount each time."""
+        info = self.info("everything")
+        return {"scripts": self.script_calls(), "commands": int(info["total_commands_processed"]),
+                "bytes_in": int(info["total_net_input_bytes"]), "bytes_out": int(info["total_net_output_bytes"]),
+                "cpu_us": (float(info["used_cpu_user"]) + float(info["used_cpu_sys"])) * 1e6}
+
+    def cost(self, work):
+        """What work() answers, and what each of its acquisitions cost the server. The asking is taken off."""
+        first, before = self.usage(), self.usage()
+        result = work()
+        after = self.usage()
+        return {**result, **{f"server_{key}": (after[key] - 2 * before[key] + first[key]) / max(result["all"], 1)
+                             for key in after if key != "cpu_us"},
+                "server_cpu_us": (after["cpu_us"] - before["cpu_us"]) / max(result["all"], 1)}
 
     def pin(self, cores):
         os.sched_setaffinity(self.process.pid, cores)
