@@ -89,7 +89,7 @@ int64_t rlk_resolver_patience(const struct rlk_resolver *resolver);
 /* Ends a lookup at any moment; what was found stays. */
 void rlk_resolver_stop(struct rlk_resolver *resolver);
 
-/* ---- tls.c, or tls_absent.c ---- */
+/* ---- tls.c; in the shared library tls_load.c, which loads it; without OpenSSL tls_absent.c ---- */
 
 struct ssl_st;
 struct ssl_ctx_st;
@@ -120,6 +120,21 @@ ssize_t rlk_tls_send(struct rlk_tls *tls, const void *data, size_t length);
 ssize_t rlk_tls_receive(struct rlk_tls *tls, void *data, size_t size);
 
 void rlk_tls_stop(struct rlk_tls *tls);
+
+/* The same as the module has it. Library and module are of one build. */
+#define RLK_TEXT_OF(number) #number
+#define RLK_VERSION_TEXT(major, minor, patch) RLK_TEXT_OF(major) "." RLK_TEXT_OF(minor) "." RLK_TEXT_OF(patch)
+#define RLK_TLS_MODULE_VERSION                                                                                         \
+	RLK_VERSION_TEXT(REDISLOCK_VERSION_MAJOR, REDISLOCK_VERSION_MINOR, REDISLOCK_VERSION_PATCH)
+
+struct rlk_tls_module {
+	const char *version;
+	bool (*start)(struct rlk_tls *tls, int fd, const struct rlk_address *address);
+	enum rlk_tls_step (*shake)(struct rlk_tls *tls);
+	ssize_t (*send)(struct rlk_tls *tls, const void *data, size_t length);
+	ssize_t (*receive)(struct rlk_tls *tls, void *data, size_t size);
+	void (*stop)(struct rlk_tls *tls);
+};
 
 /* ---- command.c ---- */
 

@@ -6,6 +6,7 @@
 #include "waiter.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -339,6 +340,44 @@ static void setters_refuse_what_makes_no_sense(void **state)
 	redislock_client_free(plain);
 }
 
+/* A copy of the library, to which nothing is beside. */
+static void without_its_module_tls_is_refused_and_the_rest_works(void **state)
+{
+	int32_t (*client_new)(const char *, redislock_client **);
+	int32_t (*client_ping)(redislock_client *);
+	int32_t (*client_error)(redislock_client *, char *, size_t);
+	void (*client_free)(redislock_client *);
+	redislock_client *client;
+	char command[1024], text[512];
+	Dl_info original;
+	void *library;
+
+	(void)state;
+	assert_int_not_equal(dladdr(dlsym(RTLD_DEFAULT, "redislock_has"), &original), 0);
+	snprintf(command, sizeof(command), "cp -L '%s' '%s'", original.dli_fname, file("copy", "so"));
+	assert_int_equal(system(command), 0);
+	library = dlopen(file("copy", "so"), RTLD_NOW | RTLD_LOCAL);
+	assert_non_null(library);
+	*(void **)&client_new = dlsym(library, "redislock_client_new");
+	*(void **)&client_ping = dlsym(library, "redislock_client_ping");
+	*(void **)&client_error = dlsym(library, "redislock_client_error");
+	*(void **)&client_free = dlsym(library, "redislock_client_free");
+	assert_ptr_not_equal(client_new, redislock_client_new);
+
+	assert_int_equal(client_new(servers[GOOD].url, &client), REDISLOCK_OK);
+	assert_int_equal(client_ping(client), REDISLOCK_OK);
+	client_free(client);
+
+	snprintf(text, sizeof(text), "rediss://localhost:%d", ports[GOOD]);
+	assert_int_equal(client_new(text, &client), REDISLOCK_OK);
+	assert_int_equal(client_ping(client), REDISLOCK_UNSUPPORTED);
+	assert_int_equal(client_error(client, text, sizeof(text)), REDISLOCK_OK);
+	assert_non_null(strstr(text, "the module for TLS can't be loaded"));
+	assert_non_null(strstr(text, "/redislock/tls.so"));
+	client_free(client);
+	dlclose(library);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,6 +395,7 @@ int main(void)
 		cmocka_unit_test(bad_files_are_named),
 		cmocka_unit_test(a_server_that_wants_tls_is_told_from_a_broken_one),
 		cmocka_unit_test(setters_refuse_what_makes_no_sense),
+		cmocka_unit_test(without_its_module_tls_is_refused_and_the_rest_works),
 	};
 	int result;
 
