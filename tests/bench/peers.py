@@ -115,7 +115,7 @@ def cpp(folder):
 # In the order of the table.
 PEERS = {
     "redis-lock-py": pypi("redis-lock-py", "redis-lock-py==1.3.0", "redis==8.1.0"),
-    "python-redis-lock": pypi("python-redis-lock", "python-redis-lock==4.0.1", "redis==5.2.1"),  # with 8.1.0 it misses signals
+    "python-redis-lock": pypi("python-redis-lock", "python-redis-lock==4.0.1", "redis==8.1.0"),
     "redis-py Lock": pypi("redis", "redis==8.1.0"),
     "pottery": pypi("pottery", "pottery==3.0.1", "redis==8.1.0"),
     "redsync": go("redsync"),

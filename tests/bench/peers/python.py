@@ -63,7 +63,6 @@ def main():
     make = {"redis-lock-py": redis_lock_py, "python-redis-lock": python_redis_lock, "redis": redis_py,
             "pottery": pottery}[sys.argv[1]]
     client = redis.Redis(sys.argv[2], int(sys.argv[3]))
-    make(client, "warm").acquire()
     print("ready", flush=True)
     for line in sys.stdin:
         what, name, amount = line.split()
