@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * In the place of tls.c in the shared library: it loads the module that has it, redislock/tls.so beside the library,
+ * In the place of tls.c in the shared library: it loads the module that has it, redislock1/tls.so beside the library,
  * when the first connection wants TLS. Otherwise every program that links the library would load OpenSSL at its start,
  * which takes longer than all the rest of it. */
 #include "transport_internal.h"
@@ -28,9 +28,9 @@ static void find_module(char path[PATH_MAX])
 		slash = strrchr(here.dli_fname, '/');
 	}
 	if (slash != NULL) {
-		snprintf(path, PATH_MAX, "%.*s/redislock/tls.so", (int)(slash - here.dli_fname), here.dli_fname);
+		snprintf(path, PATH_MAX, "%.*s/" REDISLOCK_MODULES "/tls.so", (int)(slash - here.dli_fname), here.dli_fname);
 	} else {
-		snprintf(path, PATH_MAX, "%s/tls.so", REDISLOCK_MODULES);
+		snprintf(path, PATH_MAX, "%s", REDISLOCK_LIBDIR "/" REDISLOCK_MODULES "/tls.so");
 	}
 }
 
