@@ -28,7 +28,8 @@ static void find_module(char path[PATH_MAX])
 		slash = strrchr(here.dli_fname, '/');
 	}
 	if (slash != NULL) {
-		snprintf(path, PATH_MAX, "%.*s/" REDISLOCK_MODULES "/tls.so", (int)(slash - here.dli_fname), here.dli_fname);
+		snprintf(path, PATH_MAX, "%.*s/" REDISLOCK_MODULES "/tls.so", (int)(slash - here.dli_fname),
+		         here.dli_fname);
 	} else {
 		snprintf(path, PATH_MAX, "%s", REDISLOCK_LIBDIR "/" REDISLOCK_MODULES "/tls.so");
 	}
