@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KEPT_BACK = 8192, LINE = 512 };
+enum { KEPT_BACK = 8192, LINE = 512, MOMENTS = 400 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = -1;
@@ -104,11 +104,21 @@ static int entries(const char *folder)
 
 void record_usage(const char *when)
 {
+	const struct timespec moment = { 0, 5000000 };
+	static int threads_before = 0;
 	long pages = 0, ignored;
+	int threads = entries("/proc/self/task") + 1;
+
+	/* One that has been joined may be there for a moment still. */
+	for (int i = 0; threads_before > 0 && threads > threads_before && i < MOMENTS; i++) {
+		nanosleep(&moment, NULL);
+		threads = entries("/proc/self/task") + 1;
+	}
+	threads_before = threads;
 	FILE *file = fopen("/proc/self/statm", "r");
 
 	if (file == NULL || fscanf(file, "%ld %ld", &ignored, &pages) != 2)
 		abort();
 	fclose(file);
-	record_line("u %s %d %d %ld", when, entries("/proc/self/fd"), entries("/proc/self/task") + 1, pages * 4);
+	record_line("u %s %d %d %ld", when, entries("/proc/self/fd"), threads, pages * 4);
 }

@@ -38,7 +38,7 @@ static const char *label;
 static unsigned names;
 static struct handle handles[MOST_HANDLES];
 static int handle_count;
-static volatile sig_atomic_t ending;
+static atomic_bool ending;
 static atomic_uint running;
 
 static void check(int32_t status, const char *what)
