@@ -104,10 +104,11 @@ static void failed(const struct handle *handle, int32_t status)
 static void write_resource(const struct handle *handle)
 {
 	uint64_t fence = redislock_lock_fence(handle->lock);
-	int64_t before = record_now();
 	bool accepted = resource_write(handle->plan.name, fence);
+	int64_t until = look(handle);
 
-	record_line("w %u %" PRId64 " %d %" PRIu64 " %" PRId64, handle->number, before, accepted, fence, look(handle));
+	/* The time is that after the look: whoever is told that it is over may be told so just in time. */
+	record_line("w %u %" PRId64 " %d %" PRIu64 " %" PRId64, handle->number, record_now(), accepted, fence, until);
 }
 
 static void answered(const struct handle *handle, char what, int32_t status)

@@ -23,8 +23,8 @@ local function look(lock)
 end
 
 local function write(handle, name, lock)
-	local before, accepted = record.now(), record.write(name, lock.fence)
-	say("w %d %d %d %d %d", handle, before, accepted and 1 or 0, lock.fence, look(lock))
+	local accepted, sure = record.write(name, lock.fence), look(lock)
+	say("w %d %d %d %d %d", handle, record.now(), accepted and 1 or 0, lock.fence, sure)
 end
 
 -- What is about to be called ends what was believed: it must be on record before.

@@ -56,9 +56,9 @@ def look(lock):
 
 
 def write(handle, plan, lock):
-    before, fence = now(), lock.fence
-    accepted = RECORD.resource_write(plan.name, fence)
-    say(f"w {handle} {before} {int(accepted)} {fence} {look(lock)}")
+    fence = lock.fence
+    accepted, until = RECORD.resource_write(plan.name, fence), look(lock)
+    say(f"w {handle} {now()} {int(accepted)} {fence} {until}")
 
 
 def call(function, *arguments):
