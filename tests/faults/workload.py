@@ -111,7 +111,8 @@ class Worker:
     def join(self, until):
         try:
             code = self.process.wait(max(0.1, until - time.monotonic()))
-            if code not in (0, -signal.SIGKILL) and not self.failure:
+            # One that has just been started may not know yet what SIGTERM is to it.
+            if code not in (0, -signal.SIGKILL, -signal.SIGTERM) and not self.failure:
                 self.failure = f"{self.label} ended with {code}"
         except subprocess.TimeoutExpired:
             self.failure = f"{self.label} does not end"
