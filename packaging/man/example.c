@@ -32,11 +32,13 @@ int main(int count, char **arguments)
 	if (status == REDISLOCK_OK)
 		status = redislock_lock_acquire(lock);
 	if (status == REDISLOCK_OK) {
-		printf("fence %" PRIu64 "\n",
+		printf("got it, fence %" PRIu64 "\n",
 		       redislock_lock_fence(lock));
 		status = redislock_lock_release(lock);
 	}
-	if (status != REDISLOCK_OK)
+	if (status == REDISLOCK_OK)
+		printf("released\n");
+	else
 		complain(status, lock);
 	redislock_lock_free(lock);
 	redislock_client_free(client);
