@@ -43,8 +43,7 @@ if owner == token then
 	else
 		ttl = left
 	end
-	write_state(fence, token, '-', label, ttl)
-	return string.format('%.0f', fence)
+	return write_state(fence, token, '-', label, ttl)
 end
 
 local ticket = token .. ' ' .. client .. ' ' .. handoff .. ' ' .. label
@@ -65,14 +64,13 @@ if not owner then
 	elseif not first or first == ticket then
 		fence = later(fence)
 		call('SET', name, token, 'PX', ttl)
-		write_state(fence, token, '-', label, ttl)
-		return string.format('%.0f', fence)
+		return write_state(fence, token, '-', label, ttl)
 	end
 	fence = hand_to(first, fence)
 end
 
 if mode == '1' then
-	local last = call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]
+	local last = call('ZRANGE', queue, '-1', '-1', 'WITHSCORES')[2]
 	local new = call('ZADD', queue, 'NX', (last or 0) + 1, ticket)
 	call('PEXPIRE', queue, QUEUE_TTL)
 	return { 2, call('PTTL', name), call('ZRANK', queue, ticket), fence, new }

@@ -3,7 +3,7 @@
 -- The state is one string, "FENCE TOKEN PENDING LABEL":
 -- the last fence, the token it was issued to, the client whose hand-off isn't acknowledged yet (or -), the holder's label.
 -- Every function that writes comes after all that reads, so that a key of a wrong type stops a script before it writes.
-local DAY, QUEUE_TTL, DROPPED_AT_ONCE, REQUEUED_AT_ONCE = 86400000, 60000, 64, 256
+local DAY, QUEUE_TTL, DROPPED_AT_ONCE, REQUEUED_AT_ONCE = 86400000, '60000', 64, 256
 
 local function read_state()
 	local text = call('GET', state)
@@ -14,14 +14,17 @@ local function read_state()
 	return tonumber(fence) or 0, token or '-', pending or '-', label or ''
 end
 
--- Without a TTL it stays as long as the lock, which somebody must be able to find.
+-- Without a TTL it stays as long as the lock, which somebody must be able to find. Answers the fence as a text.
+-- Texts are cheaper than numbers here, which are printed anew for each call: so the usual TTL has its expiry in one.
 local function write_state(fence, token, pending, label, ttl)
-	local text = string.format('%.0f', fence) .. ' ' .. token .. ' ' .. pending .. ' ' .. label
+	local number = string.format('%.0f', fence)
+	local text = number .. ' ' .. token .. ' ' .. pending .. ' ' .. label
 	if ttl then
-		call('SET', state, text, 'PX', ttl + DAY)
+		call('SET', state, text, 'PX', ttl < 100000000 and '200000000' or ttl + DAY)
 	else
 		call('SET', state, text)
 	end
+	return number
 end
 
 local function later(last)
@@ -62,9 +65,8 @@ local function hand_to(ticket, last)
 	local token, client, handoff, label = string.match(ticket, '^(%S+) (%S+) (%d+) (.*)$')
 	local fence = later(last)
 	call('SET', name, token, 'PX', handoff)
-	write_state(fence, token, client, label, tonumber(handoff))
-	redis.pcall('PUBLISH', 'rlock-inbox:' .. client,
-		'grant ' .. token .. ' ' .. string.format('%.0f', fence) .. ' ' .. handoff .. ' ' .. name)
+	local number = write_state(fence, token, client, label, tonumber(handoff))
+	redis.pcall('PUBLISH', 'rlock-inbox:' .. client, 'grant ' .. token .. ' ' .. number .. ' ' .. handoff .. ' ' .. name)
 	return fence
 end
 
