@@ -67,7 +67,7 @@ def peer_hand_off(bench, folder):
     """Two processes, and more: how often the lock changes hands. One peer at a time, each in turn with ours."""
     found = installed(bench, folder)
     milliseconds, series = bench.amount(1000, 400), {}
-    for processes in bench.amount((2, 10, 50, 200), (2, 10)):
+    for processes in bench.amount((2, 10, 50, 200), (2, 50)):
         few = processes <= 10
         chosen = [name for name in found if (few or name not in HEAVY) and (processes <= 50 or name.endswith("lock-py"))]
         ours = []
