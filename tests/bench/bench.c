@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench.h"
 
+#include "core/core.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -10,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SCRIPT_SIZE = 65536, MOST_PAIRS = 10000000 };
+enum { MOST_PAIRS = 10000000 };
 
 _Noreturn void bench_die(const char *format, ...)
 {
@@ -118,40 +120,25 @@ redisReply *bench_check(redisContext *context, void *reply)
 	return answer;
 }
 
-static void read_script(const char *name, char text[SCRIPT_SIZE])
-{
-	char path[4096];
-	size_t length;
-	FILE *file;
-
-	snprintf(path, sizeof path, "%s/%s.lua", BENCH_SCRIPTS, name);
-	file = fopen(path, "r");
-	if (!file)
-		bench_die("%s: %s", path, strerror(errno));
-	length = fread(text, 1, SCRIPT_SIZE, file);
-	if (ferror(file) || length == SCRIPT_SIZE)
-		bench_die("%s: can't be read, or too long", path);
-	text[length] = '\0';
-	fclose(file);
-}
-
+/* The text is the one that the library has, without what its script doesn't use of the prelude. */
 void bench_load(redisContext *context, const char *script, char sha[BENCH_SHA_SIZE])
 {
-	static const char mark[] = "--@prelude\n";
-	static char text[SCRIPT_SIZE], prelude[SCRIPT_SIZE], whole[2 * SCRIPT_SIZE];
-	const char *rest;
-	redisReply *reply;
+	static const char *const names[RLK_SCRIPTS] = {
+		[RLK_LOCK] = "lock", [RLK_UNLOCK] = "unlock", [RLK_EXTEND] = "extend"
+	};
 
-	read_script("prelude", prelude);
-	read_script(script, text);
-	rest = strstr(text, mark);
-	if (rest)
-		snprintf(whole, sizeof whole, "%.*s%s%s", (int)(rest - text), text, prelude, rest + sizeof mark - 1);
-	else
-		snprintf(whole, sizeof whole, "%s", text);
-	reply = bench_check(context, redisCommand(context, "SCRIPT LOAD %s", whole));
-	snprintf(sha, BENCH_SHA_SIZE, "%s", reply->str);
-	freeReplyObject(reply);
+	for (int i = 0; i < RLK_SCRIPTS; i++) {
+		const struct rlk_slice text = rlk_script_sources[i].text;
+		redisReply *reply;
+
+		if (!names[i] || strcmp(names[i], script) != 0)
+			continue;
+		reply = bench_check(context, redisCommand(context, "SCRIPT LOAD %b", text.data, text.length));
+		snprintf(sha, BENCH_SHA_SIZE, "%s", reply->str);
+		freeReplyObject(reply);
+		return;
+	}
+	bench_die("no such script: %s", script);
 }
 
 void bench_pair_rounds(void (*pair)(void *state), void *state)
