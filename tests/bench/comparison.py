@@ -66,7 +66,7 @@ def peer_pair(bench, folder):
 def peer_hand_off(bench, folder):
     """Two processes, and more: how often the lock changes hands. One peer at a time, each in turn with ours."""
     found = installed(bench, folder)
-    milliseconds, series = bench.amount(1000, 400), {}
+    milliseconds, series = bench.amount(1000, 400), {"redislock": []}
     for processes in bench.amount((2, 10, 50, 200), (2, 50)):
         few = processes <= 10
         chosen = [name for name in found if (few or name not in HEAVY) and (processes <= 50 or name.endswith("lock-py"))]
@@ -84,8 +84,8 @@ def peer_hand_off(bench, folder):
             yield from hand_off_rows(name, processes, results)
             series.setdefault(name, []).append(point(processes, results["theirs"]))
         if ours:
-            series.setdefault("redislock", []).append(point(processes, ours))
-    if series:
+            series["redislock"].append(point(processes, ours))
+    if series["redislock"]:
         yield Row("hand-off next to peers", "", "changes of hands a second, by processes", None, curve="peers",
                   series=[{"name": name, "points": points} for name, points in series.items()])
 
