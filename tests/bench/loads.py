@@ -48,7 +48,7 @@ def waiters(bench):
     processes = bench.amount((2, 10, 50, 200), (2, 20))
     curves = [
         hand_off_points(bench, "one event loop", loop, lambda n: once(
-            [bench.program("library_loop"), url, bench.name(), str(n), duration]), rounds),
+            [bench.program("library_loop"), url, bench.name(), str(n), str(max(int(duration), n // 2))]), rounds),
         hand_off_points(bench, "threads of one process", threads, lambda n: once(
             [bench.program("library_handoff"), url, bench.name(), "1", str(n), duration]), rounds),
         hand_off_points(bench, "processes", processes, lambda n: once(
