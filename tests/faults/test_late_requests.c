@@ -45,7 +45,8 @@ static void warm_up(void)
 	redislock_lock_free(lock);
 }
 
-/* The first request of it is stuck. The call and its connection give up in one moment: which is first is all the same. */
+/* The first request of it is stuck. The call and its connection give up in one moment: which is first is all the same.
+ */
 static void extend_at_the_second_try(redislock_lock *lock, int64_t ttl_ms)
 {
 	int32_t status = redislock_lock_extend(lock, ttl_ms);
