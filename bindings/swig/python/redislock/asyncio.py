@@ -271,13 +271,7 @@ class Lock(BaseLock):
             if self._on_lost is not None:
                 self._watch = tag
                 client._watched[tag] = weakref.ref(self)
-            future: _Future = loop.create_future()
-            client._waits[tag] = future, self
-            try:
-                status, error, _ = await future
-            except BaseException:
-                self._reset(tag)
-                raise
+            status, error = await self._answer(loop, tag)
             if error is not None:
                 raise error
         if status == _OK:
@@ -307,14 +301,7 @@ class Lock(BaseLock):
         status = raw.lock_start_release(self._handle, tag)
         if status != _OK:
             return status, lock_failure(self._handle, status)
-        future: _Future = loop.create_future()
-        client._waits[tag] = future, self
-        try:
-            status, error, _ = await future
-        except BaseException:
-            self._reset(tag)
-            raise
-        return status, error
+        return await self._answer(loop, tag)
 
     async def extend(self, ttl: float | None = None) -> None:
         """Sets the lease to `ttl` seconds from now on. See `redislock.Lock.extend`.
@@ -344,6 +331,17 @@ class Lock(BaseLock):
             raise
         if error is not None:
             raise error
+
+    async def _answer(self, loop: asyncio.AbstractEventLoop, tag: int) -> tuple[int, Exception | None]:
+        """The outcome of what was started, which is undone if nobody waits for it any more."""
+        future: _Future = loop.create_future()
+        self._client._waits[tag] = future, self
+        try:
+            status, error, _ = await future
+        except BaseException:
+            self._reset(tag)
+            raise
+        return status, error
 
     async def _settle(self) -> None:
         """Waits for the answer that a cancelled call was not there for."""
