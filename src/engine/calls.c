@@ -87,6 +87,16 @@ static void ask_again(struct rlk_engine *engine, struct rlk_call *call, int64_t 
 	rlk_timers_set(&engine->timers, &call->timer, at < call->deadline ? at : call->deadline);
 }
 
+/* Whoever cleans up has time, and nobody to tell: a server that is full, can't save or lacks replicas may be better
+ * soon. What it isn't allowed, or what is no lock's, stays so. */
+static bool is_final(const struct rlk_call *call, int32_t status, enum rlk_remedy remedy)
+{
+	if (call->orphan) {
+		return remedy == RLK_GIVE_UP && status != REDISLOCK_SERVER && status != REDISLOCK_NOT_ENOUGH_REPLICAS;
+	}
+	return remedy == RLK_GIVE_UP || (call->script < 0 && status == REDISLOCK_READ_ONLY);
+}
+
 enum rlk_remedy rlk_call_answer(struct rlk_engine *engine, struct rlk_call *call, const struct rlk_value *reply,
                                 size_t count, int64_t now)
 {
@@ -109,7 +119,7 @@ enum rlk_remedy rlk_call_answer(struct rlk_engine *engine, struct rlk_call *call
 	snprintf(call->text, sizeof call->text, "%.*s", (int)reply[0].text.length, reply[0].text.data);
 	rlk_make_printable(call->text, strlen(call->text));
 	call->status = status;
-	if (remedy == RLK_GIVE_UP || (call->script < 0 && status == REDISLOCK_READ_ONLY)) {
+	if (is_final(call, status, remedy)) {
 		finish(engine, call, status);
 	} else {
 		ask_again(engine, call, now + ((int64_t)BACKOFF_MS << call->backoff));

@@ -3,11 +3,13 @@
  * A server that is there, but can't or won't: busy with a script, without its replicas, unable to save; and one whose
  * every message somebody else listens to as well. */
 #include "agent.h"
+#include "waiter.h"
 
 #include <hiredis/hiredis.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -79,6 +81,37 @@ static void too_few_replicas_is_an_error_that_says_so(void **state)
 	assert_true(test_command(&server, NULL, 0, "CONFIG", "SET", "min-replicas-to-write", "0", NULL));
 	assert_status(redislock_lock_release(holder), REDISLOCK_OK);
 	redislock_lock_free(lock);
+	redislock_lock_free(holder);
+	assert_nothing_left(&server);
+}
+
+static long refusals(void)
+{
+	char answer[4096];
+	const char *found;
+
+	assert_true(test_command(&server, answer, sizeof(answer), "INFO", "errorstats", NULL));
+	found = strstr(answer, "errorstat_NOREPLICAS:count=");
+	return found != NULL ? strtol(strchr(found, '=') + 1, NULL, 10) : 0;
+}
+
+/* What takes its ticket out is refused as well, until they are back. */
+static void waiter_that_lacked_replicas_leaves_the_queue_later(void **state)
+{
+	redislock_lock *holder = held("crowded");
+	struct waiter waiter;
+	long before;
+
+	(void)state;
+	waiter_start(&waiter, test_lock(client, REDISLOCK_KIND_PUBSUB, "crowded"));
+	test_eventually(test_queue(&server, "crowded") == 1);
+	assert_true(test_command(&server, NULL, 0, "CONFIG", "SET", "min-replicas-to-write", "1", NULL));
+	assert_status(waiter_join(&waiter), REDISLOCK_NOT_ENOUGH_REPLICAS);
+	before = refusals();
+	test_eventually(refusals() > before);
+	assert_true(test_command(&server, NULL, 0, "CONFIG", "SET", "min-replicas-to-write", "0", NULL));
+	test_eventually(test_queue(&server, "crowded") == 0);
+	redislock_lock_free(waiter.lock);
 	redislock_lock_free(holder);
 	assert_nothing_left(&server);
 }
@@ -162,6 +195,7 @@ int main(void)
 		cmocka_unit_test(too_few_replicas_is_an_error_that_says_so),
 		cmocka_unit_test(server_that_cannot_save_is_an_error_that_says_so),
 		cmocka_unit_test(listener_to_everything_keeps_no_dead_waiter_alive),
+		cmocka_unit_test(waiter_that_lacked_replicas_leaves_the_queue_later),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
