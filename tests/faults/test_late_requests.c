@@ -93,15 +93,15 @@ static void late_lock_ends_by_its_ttl(void **state)
 	assert_nothing_left(&server);
 }
 
-/* One that would queue, where it finds the lock taken, queues for nobody. Its turn comes, and is handed on at once. */
-static void late_ticket_is_handed_on(void **state)
+/* One that would queue, where it finds the lock taken, queues for nobody. Its turn comes: how long until it is handed
+ * on? */
+static int64_t hand_on_a_late_ticket(void)
 {
 	redislock_lock *holder = lock_with(other, "ticket", 30000), *next = lock_with(other, "ticket", 30000),
 	               *lock = lock_with(client, "ticket", 5778);
 	struct waiter waiter, last;
-	int64_t begin;
+	int64_t begin, took;
 
-	(void)state;
 	assert_status(redislock_lock_acquire(holder), REDISLOCK_OK);
 	waiter_start(&waiter, lock);
 	test_eventually(test_queue(&server, "ticket") == 1);
@@ -119,12 +119,19 @@ static void late_ticket_is_handed_on(void **state)
 	begin = test_now_ms();
 	assert_status(redislock_lock_release(holder), REDISLOCK_OK);
 	assert_status(waiter_join(&last), REDISLOCK_OK);
-	/* Not after a hand-off lease: nobody is missed. */
-	assert_true(test_now_ms() - begin < 900);
+	took = test_now_ms() - begin;
 	redislock_lock_free(next);
 	redislock_lock_free(holder);
 	redislock_lock_free(lock);
 	assert_nothing_left(&server);
+	return took;
+}
+
+/* At once, and not after a hand-off lease: nobody is missed. On a busy machine more than one try may be needed. */
+static void late_ticket_is_handed_on(void **state)
+{
+	(void)state;
+	test_eventually(hand_on_a_late_ticket() < 900);
 }
 
 /* The LOCK is stuck, and the request that would make its lease endless. They come one after the other when the lock has
