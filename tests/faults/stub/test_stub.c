@@ -319,7 +319,7 @@ static void end_at_every_byte(enum stub_fault fault, const char *how)
 		const int replies = replies_of(&calls[i]);
 		for (int nth = 1; nth <= replies; nth++) {
 			for (size_t at = 0; at <= stub_length(nth) && at < 200; at++) {
-				if (!is_chosen(at, 1))
+				if (!is_chosen(at + (size_t)nth, 4))
 					continue;
 				snprintf(running, sizeof(running), "%s, reply %d %s at %zu", calls[i].name, nth, how,
 				         at);
@@ -433,7 +433,7 @@ static void strike_every_reply(enum stub_fault fault, size_t at, const char *byt
 		snprintf(running, sizeof(running), "%s", calls[i].name);
 		const int replies = replies_of(&calls[i]);
 		for (int nth = 1; nth <= replies; nth++) {
-			if (!is_chosen((size_t)nth + (size_t)i, 2))
+			if (!is_chosen((size_t)nth + (size_t)i, 4))
 				continue;
 			snprintf(running, sizeof(running), "%s, reply %d %s", calls[i].name, nth, how);
 			strike_with(fault, nth, at, &calls[i], bytes, length);
@@ -450,7 +450,7 @@ static void other_words_are_an_error_or_passed_over(void **state)
 		const int replies = replies_of(&calls[i]);
 		for (int nth = 1; nth <= replies; nth++) {
 			for (size_t word = 0; word < sizeof(words) / sizeof(words[0]); word++) {
-				if (!is_chosen(word + (size_t)nth + (size_t)i, 4))
+				if (!is_chosen(word + (size_t)nth + (size_t)i, 12))
 					continue;
 				snprintf(running, sizeof(running), "%s, reply %d is word %zu", calls[i].name, nth,
 				         word);
