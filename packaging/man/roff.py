@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """A page for man(1), in the macros of man(7)."""
 
+import re
 import textwrap
 
 import header
 import text
 
 WIDTH = 78 - 7  # of a line in a terminal of 80 columns
+
+SENTENCE = re.compile(r"[.?!](?:[\"')\]*]|\\fP)*$")
 
 FONTS = {"code": "B", "strong": "B", "emphasis": "I", "function": "B", "constant": "B", "parameter": "I"}
 
@@ -49,7 +52,9 @@ def _block(kind, content, after_heading, parameters):
 
 
 def _fill(content, parameters):
-    return ["\\&" + line if line[:1] in (".", "'") else line for line in _wrap(_inline(content, parameters))]
+    lines = ["\\&" + line if line[:1] in (".", "'") else line for line in _wrap(_inline(content, parameters))]
+    # There would be two spaces after a sentence, but only where it happens to end a line of the source.
+    return [line + "\\&" if SENTENCE.search(line) else line for line in lines[:-1]] + lines[-1:]
 
 
 def _wrap(line):
