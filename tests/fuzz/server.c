@@ -202,8 +202,9 @@ static size_t info(char *reply)
 	int64_t left = server.store.expires_at == RLK_NEVER ? -1 : server.store.expires_at - server.store.now;
 	size_t length = (size_t)sprintf(reply, "*5\r\n");
 
-	length += (size_t)(owner[0] != '\0' ? sprintf(reply + length, "$%zu\r\n%s\r\n", strlen(owner), owner)
-	                                    : sprintf(reply + length, "$-1\r\n"));
+	length += (size_t)(owner[0] != '\0'
+	                           ? sprintf(reply + length, "$%zu\r\n%.*s\r\n", strlen(owner), RLK_TOKEN_MAX, owner)
+	                           : sprintf(reply + length, "$-1\r\n"));
 	return length + (size_t)sprintf(reply + length, ":%lld\r\n:%zu\r\n:%llu\r\n$2\r\nme\r\n", (long long)left,
 	                                server.store.waiting, (unsigned long long)server.store.fence);
 }
