@@ -111,6 +111,9 @@ static const struct {
 	{ { "WRONGPASS", 9 }, REDISLOCK_AUTHENTICATION, RLK_GIVE_UP },
 	{ { "ERR Protocol error: unauthenticated", 35 }, REDISLOCK_AUTHENTICATION, RLK_GIVE_UP },
 	{ { "NOPERM", 6 }, REDISLOCK_PERMISSION, RLK_GIVE_UP },
+	/* The script may run, but not all that it calls; since Redis 7, and since 7.2. */
+	{ { "ERR The user executing the script", 33 }, REDISLOCK_PERMISSION, RLK_GIVE_UP },
+	{ { "ERR ACL failure in script:", 26 }, REDISLOCK_PERMISSION, RLK_GIVE_UP },
 	{ { "WRONGTYPE", 9 }, REDISLOCK_WRONG_TYPE, RLK_GIVE_UP },
 	{ { "NOREPLICAS", 10 }, REDISLOCK_NOT_ENOUGH_REPLICAS, RLK_GIVE_UP },
 };
@@ -138,17 +141,26 @@ static struct rlk_slice unwrap(struct rlk_slice error)
 	return inner;
 }
 
-int32_t rlk_error_status(struct rlk_slice error, enum rlk_remedy *remedy)
+static bool known(struct rlk_slice error, int32_t *status, enum rlk_remedy *remedy)
 {
-	struct rlk_slice inner = unwrap(error);
 	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
 		struct rlk_slice code = errors[i].code;
-		if (inner.length >= code.length && memcmp(inner.data, code.data, code.length) == 0 &&
-		    (inner.length == code.length || inner.data[code.length] == ' ')) {
+		if (error.length >= code.length && memcmp(error.data, code.data, code.length) == 0 &&
+		    (error.length == code.length || error.data[code.length] == ' ')) {
+			*status = errors[i].status;
 			*remedy = errors[i].remedy;
-			return errors[i].status;
+			return true;
 		}
 	}
+	return false;
+}
+
+int32_t rlk_error_status(struct rlk_slice error, enum rlk_remedy *remedy)
+{
+	int32_t status = REDISLOCK_SERVER;
 	*remedy = RLK_GIVE_UP;
-	return REDISLOCK_SERVER;
+	if (!known(error, &status, remedy)) {
+		known(unwrap(error), &status, remedy);
+	}
+	return status;
 }

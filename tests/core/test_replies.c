@@ -231,6 +231,11 @@ static void error_is_known_by_its_code(void **state)
 	assert_error("WRONGPASS invalid username-password pair", REDISLOCK_AUTHENTICATION, RLK_GIVE_UP);
 	assert_error("ERR Protocol error: unauthenticated multibulk length", REDISLOCK_AUTHENTICATION, RLK_GIVE_UP);
 	assert_error("NOPERM this user has no permissions", REDISLOCK_PERMISSION, RLK_GIVE_UP);
+	assert_error("ERR The user executing the script can't run this command or subcommand script: 0a1b, on "
+	             "@user_script:1.",
+	             REDISLOCK_PERMISSION, RLK_GIVE_UP);
+	assert_error("ERR ACL failure in script: No permissions to access a key script: 0a1b, on @user_script:5.",
+	             REDISLOCK_PERMISSION, RLK_GIVE_UP);
 	assert_error("WRONGTYPE Operation against a key", REDISLOCK_WRONG_TYPE, RLK_GIVE_UP);
 	assert_error("NOREPLICAS Not enough good replicas to write.", REDISLOCK_NOT_ENOUGH_REPLICAS, RLK_GIVE_UP);
 }
