@@ -93,15 +93,18 @@ class Nemesis:
         that nobody knows of, would spoil everything."""
         connection = Connection(self.server.socket)
         try:
-            connection.send(*words)
-            until = time.monotonic() + PATIENCE
-            while not select.select([connection.socket], [], [], 0.02)[0]:
-                self.undo(time.monotonic())
-                if time.monotonic() > until:
-                    raise RuntimeError(f"the server did not answer {words}")
-            return connection.receive()
+            return self.ask_over(connection, *words)
         finally:
             connection.close()
+
+    def ask_over(self, connection, *words):
+        connection.send(*words)
+        until = time.monotonic() + PATIENCE
+        while not select.select([connection.socket], [], [], 0.02)[0]:
+            self.undo(time.monotonic())
+            if time.monotonic() > until:
+                raise RuntimeError(f"the server did not answer {words}")
+        return connection.receive()
 
     def once(self, what, *words):
         """A command that the server is done with at once."""
@@ -278,8 +281,8 @@ class Nemesis:
     def expel(self):
         """Everybody has to come again, and finds few places. Who puts that right keeps his."""
         connection = Connection(self.server.socket)
-        connection("CONFIG", "SET", "maxclients", 4)
-        connection("CLIENT", "KILL", "TYPE", "normal")
+        self.ask_over(connection, "CONFIG", "SET", "maxclients", 4)
+        self.ask_over(connection, "CLIENT", "KILL", "TYPE", "normal")
 
         def undo():
             try:

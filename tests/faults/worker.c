@@ -27,9 +27,9 @@ struct handle {
 	unsigned number;
 	uint64_t seed;
 	struct plan plan;
-	redislock_lock *lock; /* of the plan's name and kind */
-	int64_t asked;
-	enum phase phase; /* the event loop's from here on */
+	redislock_lock *lock;   /* of the plan's name and kind */
+	int64_t asked, wait_ms; /* what was asked for in all, with what was resumed */
+	enum phase phase;       /* the event loop's from here on */
 	int64_t due;
 };
 
@@ -74,6 +74,8 @@ static void plan_round(struct handle *handle)
 	check(redislock_lock_set_wait_ms(handle->lock, handle->plan.wait_ms), "wait");
 	check(redislock_lock_set_spin_interval_ms(handle->lock, SPIN_INTERVAL_MS), "interval");
 	check(redislock_lock_set_owner(handle->lock, label, strlen(label)), "owner");
+	handle->wait_ms = handle->plan.wait_ms;
+	handle->asked = record_now();
 }
 
 /* Until when it is held; 0: it isn't. */
@@ -98,7 +100,7 @@ static void got(const struct handle *handle)
 static void failed(const struct handle *handle, int32_t status)
 {
 	record_line("f %u c%u %" PRId64 " %" PRId64 " %s %" PRId64 " %d", handle->number, handle->plan.name,
-	            handle->asked, record_now(), redislock_error_name(status), handle->plan.wait_ms, handle->plan.spin);
+	            handle->asked, record_now(), redislock_error_name(status), handle->wait_ms, handle->plan.spin);
 }
 
 static void write_resource(const struct handle *handle)
@@ -131,12 +133,23 @@ static bool is_over(int32_t status)
 
 /* ---- blocking ---- */
 
+/* Each resumption has the whole time to wait. */
+static void resume(struct handle *handle)
+{
+	if (handle->plan.wait_ms == 0)
+		handle->asked = record_now();
+	else
+		handle->wait_ms = handle->plan.wait_ms + (record_now() - handle->asked) / 1000000;
+}
+
 static int32_t acquire(struct handle *handle)
 {
-	handle->asked = record_now();
 	int32_t status = redislock_lock_acquire(handle->lock);
-	while (status == REDISLOCK_INTERRUPTED && !ending && plan_random(&handle->seed) % 2 == 0)
+
+	while (status == REDISLOCK_INTERRUPTED && !ending && plan_random(&handle->seed) % 2 == 0) {
+		resume(handle);
 		status = redislock_lock_acquire(handle->lock);
+	}
 	if (status == REDISLOCK_INTERRUPTED)
 		redislock_lock_cancel(handle->lock);
 	return status;
@@ -233,7 +246,6 @@ static void start_release(struct handle *handle)
 static void start_acquire(struct handle *handle)
 {
 	plan_round(handle);
-	handle->asked = record_now();
 	int32_t status = redislock_lock_start_acquire(handle->lock, handle->number);
 	handle->phase = WAITING;
 	handle->due = NEVER;
