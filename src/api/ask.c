@@ -35,7 +35,7 @@ struct rlk_inquiry *rlk_inquiry_new(int32_t script, const void *name, size_t len
 static int64_t patience(const redislock_client *client)
 {
 	const struct rlk_engine *engine = &client->driver.engine;
-	return engine->command_timeout + (engine->commands.up ? 0 : engine->connect_timeout);
+	return engine->command_timeout + (rlk_engine_connected(engine) ? 0 : engine->connect_timeout);
 }
 
 int32_t rlk_client_ask(redislock_client *client, struct rlk_inquiry *inquiry)
@@ -118,7 +118,7 @@ RLK_EXPORT int32_t redislock_client_connect(redislock_client *client)
 	if (status != REDISLOCK_OK) {
 		return status;
 	}
-	bool up = client->driver.engine.commands.up;
+	bool up = rlk_engine_connected(&client->driver.engine);
 	rlk_client_leave(client, REDISLOCK_OK);
 	return up ? REDISLOCK_OK : redislock_client_ping(client);
 }

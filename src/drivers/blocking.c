@@ -12,9 +12,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* POLL_MS bounds one poll, so that a deadline beyond it needs to wake nobody. With that many requests under way a
- * thread leaves its own to be sent together with others', as soon as the next answer comes. */
-enum { POLL_MS = 1000, SENT_ALONE = 4, COMPANY = 100 };
+/* POLL_MS bounds one poll, so that a deadline beyond it needs to wake nobody. */
+enum { POLL_MS = 1000, COMPANY = 100 };
 
 static void fall_asleep(struct rlk_blocking *driver, struct rlk_waiter *waiter)
 {
@@ -166,7 +165,7 @@ static void take_wake_up(struct rlk_blocking *driver)
 bool rlk_blocking_crank(struct rlk_blocking *driver, const sigset_t *mask)
 {
 	struct rlk_engine *engine = &driver->base.engine;
-	size_t count = rlk_engine_fds(engine, driver->polled);
+	size_t count = rlk_engine_fds(engine, driver->polled, RLK_ENGINE_FDS);
 	int64_t now = rlk_now();
 	int64_t until = rlk_engine_deadline(engine);
 	until = until > now + POLL_MS ? now + POLL_MS : until;
@@ -193,13 +192,13 @@ bool rlk_blocking_crank(struct rlk_blocking *driver, const sigset_t *mask)
 
 /* The same for a thread that is alone and wants nothing but an answer: half the system calls. It can't be woken, but
  * that takes no longer than RLK_AWAIT_MS. */
-static bool crank_alone(struct rlk_blocking *driver, const sigset_t *mask)
+static bool crank_alone(struct rlk_blocking *driver, const struct rlk_connection *answered, const sigset_t *mask)
 {
 	struct rlk_engine *engine = &driver->base.engine;
 	struct rlk_awaited awaited;
 	driver->cranking = driver->awaiting = true;
 	pthread_mutex_unlock(&driver->base.mutex);
-	bool signalled = rlk_connection_await(engine->commands.connection, &awaited);
+	bool signalled = rlk_connection_await(answered, &awaited);
 	pthread_mutex_lock(&driver->base.mutex);
 	driver->cranking = driver->awaiting = false;
 	if (atomic_load(&driver->alarms) != driver->alarms_seen) {
@@ -216,8 +215,11 @@ static bool crank(struct rlk_blocking *driver, const sigset_t *mask)
 {
 	if (driver->company > 0) {
 		driver->company--;
-	} else if (driver->first_asleep == NULL && rlk_engine_awaits_answer(&driver->base.engine, rlk_now())) {
-		return crank_alone(driver, mask);
+	} else if (driver->first_asleep == NULL) {
+		const struct rlk_connection *answered = rlk_engine_awaits_answer(&driver->base.engine, rlk_now());
+		if (answered != NULL) {
+			return crank_alone(driver, answered, mask);
+		}
 	}
 	return rlk_blocking_crank(driver, mask);
 }
@@ -226,7 +228,7 @@ static bool crank(struct rlk_blocking *driver, const sigset_t *mask)
 static void refresh_poll(struct rlk_blocking *driver)
 {
 	struct pollfd fds[RLK_ENGINE_FDS];
-	size_t count = rlk_engine_fds(&driver->base.engine, fds);
+	size_t count = rlk_engine_fds(&driver->base.engine, fds, RLK_ENGINE_FDS);
 	bool same = count == driver->polled_count;
 	for (size_t i = 0; same && i < count; i++) {
 		same = fds[i].fd == driver->polled[i].fd && fds[i].events == driver->polled[i].events;
@@ -242,7 +244,7 @@ static void send_what_is_ready(struct rlk_blocking *driver)
 		driver->company = COMPANY;
 	} else if (!driver->cranking) {
 		rlk_engine_pump(&driver->base.engine, rlk_now());
-	} else if (driver->base.engine.commands.count < SENT_ALONE || !driver->base.engine.commands.up) {
+	} else if (!rlk_engine_asks_a_lot(&driver->base.engine)) {
 		rlk_engine_pump(&driver->base.engine, rlk_now());
 		refresh_poll(driver);
 	}

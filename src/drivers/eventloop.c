@@ -13,9 +13,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-/* BUDGET bounds what one step may do, so that a loop with ten thousand locks isn't held up by all of them at once. With
- * SENT_ALONE requests under way a new one leaves together with others', as soon as the next answer comes. */
-enum { BUDGET = 400, SENT_ALONE = 4 };
+/* BUDGET bounds what one step may do, so that a loop with ten thousand locks isn't held up by all of them at once. */
+enum { BUDGET = 400 };
 
 /* ---- notices ---- */
 
@@ -142,7 +141,7 @@ static void closing(struct rlk_watch *watch, int fd)
 static void watch_sockets(struct rlk_loop *loop)
 {
 	struct pollfd fds[RLK_ENGINE_FDS];
-	size_t count = rlk_engine_fds(&loop->base.engine, fds);
+	size_t count = rlk_engine_fds(&loop->base.engine, fds, RLK_ENGINE_FDS);
 	for (size_t i = 0; i < count; i++) {
 		size_t at = 0;
 		while (at < loop->watched_count && loop->watched[at].fd != fds[i].fd) {
@@ -189,8 +188,7 @@ static void refresh(struct rlk_loop *loop)
 
 static void start(struct rlk_loop *loop)
 {
-	const struct rlk_line *commands = &loop->base.engine.commands;
-	if (commands->count < SENT_ALONE || !commands->up) {
+	if (!rlk_engine_asks_a_lot(&loop->base.engine)) {
 		rlk_engine_pump(&loop->base.engine, rlk_now());
 	}
 	refresh(loop);

@@ -56,7 +56,7 @@ static void *keep(void *argument)
 		/* What is asked now is answered soon: stay until then, unless somebody else is there to read it. */
 		do {
 			rlk_blocking_crank(driver, NULL);
-		} while (!driver->keeper_ends && driver->first_asleep == NULL && engine->commands.count > 0 &&
+		} while (!driver->keeper_ends && driver->first_asleep == NULL && rlk_engine_asks(engine) &&
 		         !driver->cranking);
 		rlk_blocking_hand_on(driver);
 	}

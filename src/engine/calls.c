@@ -11,17 +11,12 @@
 
 enum { BACKOFF_MS = 10, BACKOFF_DOUBLINGS = 6, ORPHAN_MS = 60000 };
 
-void rlk_call_want(struct rlk_engine *engine, struct rlk_call *call, bool wanted)
+void rlk_call_want(struct rlk_call *call, bool wanted)
 {
 	if (call->wanted != wanted) {
 		call->wanted = wanted;
-		engine->calls_wanted += wanted ? 1 : (size_t)-1;
+		call->server->calls_wanted += wanted ? 1 : (size_t)-1;
 	}
-}
-
-bool rlk_call_ready(const struct rlk_call *call, int64_t now)
-{
-	return call->wanted && call->not_before <= now;
 }
 
 bool rlk_call_start(struct rlk_engine *engine, struct rlk_call *call, int64_t deadline)
@@ -30,7 +25,8 @@ bool rlk_call_start(struct rlk_engine *engine, struct rlk_call *call, int64_t de
 		return false;
 	}
 	call->timer.call = call;
-	rlk_call_want(engine, call, true);
+	call->server = &engine->home;
+	rlk_call_want(call, true);
 	call->deadline = deadline;
 	call->next = engine->calls;
 	if (engine->calls != NULL) {
@@ -45,9 +41,9 @@ bool rlk_call_start(struct rlk_engine *engine, struct rlk_call *call, int64_t de
 void rlk_call_forget(struct rlk_engine *engine, struct rlk_call *call)
 {
 	if (call->flying) {
-		rlk_line_forget(&engine->commands, call);
+		rlk_line_forget(&call->server->commands, call);
 	}
-	rlk_call_want(engine, call, false);
+	rlk_call_want(call, false);
 	rlk_timers_set(&engine->timers, &call->timer, RLK_NEVER);
 	rlk_timers_unreserve(&engine->timers);
 	*(call->previous != NULL ? &call->previous->next : &engine->calls) = call->next;
@@ -82,7 +78,7 @@ void rlk_call_tick(struct rlk_engine *engine, struct rlk_call *call, int64_t now
 
 static void ask_again(struct rlk_engine *engine, struct rlk_call *call, int64_t at)
 {
-	rlk_call_want(engine, call, true);
+	rlk_call_want(call, true);
 	call->not_before = at;
 	rlk_timers_set(&engine->timers, &call->timer, at < call->deadline ? at : call->deadline);
 }
@@ -128,10 +124,14 @@ enum rlk_remedy rlk_call_answer(struct rlk_engine *engine, struct rlk_call *call
 	return remedy;
 }
 
-void rlk_call_trouble(struct rlk_engine *engine, int32_t status, const char *text, bool final)
+void rlk_call_trouble(struct rlk_server *server, int32_t status, const char *text, bool final)
 {
+	struct rlk_engine *engine = server->engine;
 	for (struct rlk_call *call = engine->calls, *next; call != NULL; call = next) {
 		next = call->next;
+		if (call->server != server) {
+			continue;
+		}
 		snprintf(call->text, sizeof call->text, "%s", text);
 		call->status = status;
 		if (final && !call->orphan) {

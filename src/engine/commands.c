@@ -23,14 +23,14 @@ static bool script_unknown(struct rlk_line *line, int32_t script)
 	return unknown;
 }
 
-static bool send_words(struct rlk_engine *engine, const struct rlk_words *words)
+static bool send_words(struct rlk_server *server, const struct rlk_words *words)
 {
-	return rlk_connection_append(engine->commands.connection, words->word, words->count);
+	return rlk_connection_append(server->commands.connection, words->word, words->count);
 }
 
-static bool send_job(struct rlk_engine *engine, struct rlk_job *job, int64_t now)
+static bool send_job(struct rlk_server *server, struct rlk_job *job, int64_t now)
 {
-	struct rlk_line *line = &engine->commands;
+	struct rlk_line *line = &server->commands;
 	struct rlk_words words;
 	struct rlk_flight flight = { .job = job, .sent_at = now };
 	if (!rlk_line_reserve(line)) {
@@ -41,7 +41,7 @@ static bool send_job(struct rlk_engine *engine, struct rlk_job *job, int64_t now
 		words.word[0] = RLK_LITERAL("EVAL");
 		words.word[1] = rlk_script_sources[flight.script].text;
 	}
-	if (!send_words(engine, &words)) {
+	if (!send_words(server, &words)) {
 		rlk_machine_error(&job->machine, flight.number, REDISLOCK_NO_MEMORY, RLK_GIVE_UP, now);
 		return false;
 	}
@@ -50,9 +50,9 @@ static bool send_job(struct rlk_engine *engine, struct rlk_job *job, int64_t now
 	return true;
 }
 
-static bool send_call(struct rlk_engine *engine, struct rlk_call *call, int64_t now)
+static bool send_call(struct rlk_server *server, struct rlk_call *call, int64_t now)
 {
-	struct rlk_line *line = &engine->commands;
+	struct rlk_line *line = &server->commands;
 	if (!rlk_line_reserve(line)) {
 		return false;
 	}
@@ -64,76 +64,79 @@ static bool send_call(struct rlk_engine *engine, struct rlk_call *call, int64_t 
 		call->words.word[0] = whole ? RLK_LITERAL("EVAL") : RLK_LITERAL("EVALSHA");
 		call->words.word[1] = whole ? source->text : source->sha1;
 	}
-	if (!send_words(engine, &call->words)) {
+	if (!send_words(server, &call->words)) {
 		return false;
 	}
-	rlk_call_want(engine, call, false);
+	rlk_call_want(call, false);
 	call->flying = true;
 	rlk_line_push(line, (struct rlk_flight) { .call = call, .sent_at = now, .script = call->script });
 	return true;
 }
 
 /* When the connection will be needed. Whoever listens needs it as well, as messages come from the same server only. */
-static int64_t needed_at(const struct rlk_engine *engine)
+static int64_t needed_at(const struct rlk_server *server)
 {
-	if (rlk_jobs_ready(engine) || engine->listeners > 0) {
+	if (rlk_jobs_ready(server) || server->listeners > 0) {
 		return INT64_MIN;
 	}
 	int64_t at = RLK_NEVER;
-	size_t left = engine->calls_wanted;
-	for (const struct rlk_call *call = engine->calls; left > 0 && call != NULL; call = call->next) {
-		left -= call->wanted;
-		at = call->wanted && call->not_before < at ? call->not_before : at;
+	size_t left = server->calls_wanted;
+	for (const struct rlk_call *call = server->engine->calls; left > 0 && call != NULL; call = call->next) {
+		bool wanted = call->wanted && call->server == server;
+		left -= wanted;
+		at = wanted && call->not_before < at ? call->not_before : at;
 	}
 	return at;
 }
 
-static bool send_calls(struct rlk_engine *engine, int64_t now)
+static bool send_calls(struct rlk_server *server, int64_t now)
 {
-	size_t left = engine->calls_wanted;
-	for (struct rlk_call *call = engine->calls; left > 0 && call != NULL; call = call->next) {
-		left -= call->wanted;
-		if (rlk_call_ready(call, now) && !send_call(engine, call, now)) {
+	size_t left = server->calls_wanted;
+	for (struct rlk_call *call = server->engine->calls; left > 0 && call != NULL; call = call->next) {
+		bool wanted = call->wanted && call->server == server;
+		left -= wanted;
+		if (wanted && call->not_before <= now && !send_call(server, call, now)) {
 			return false;
 		}
 	}
 	return true;
 }
 
-static void out_of_memory(struct rlk_engine *engine, int64_t now)
+static void out_of_memory(struct rlk_server *server, int64_t now)
 {
-	rlk_commands_drop(engine, REDISLOCK_NO_MEMORY, "out of memory for the command", now);
+	rlk_commands_drop(server, REDISLOCK_NO_MEMORY, "out of memory for the command", now);
 }
 
-void rlk_commands_pump(struct rlk_engine *engine, int64_t now)
+void rlk_commands_pump(struct rlk_server *server, int64_t now)
 {
-	struct rlk_line *line = &engine->commands;
+	struct rlk_engine *engine = server->engine;
+	struct rlk_line *line = &server->commands;
 	if (!line->up) {
-		if (!line->open && now >= line->retry_at && now >= needed_at(engine)) {
-			rlk_line_open(engine, line, now);
-			rlk_commands_watch(engine, now);
+		if (!line->open && now >= line->retry_at && now >= needed_at(server)) {
+			rlk_line_open(server, line, now);
+			rlk_commands_watch(server, now);
 		}
 		if (!line->up) {
 			return;
 		}
 	}
 	/* Calls first: those that clean up behind a lock are older than what its owner does next. */
-	if (!send_calls(engine, now)) {
-		out_of_memory(engine, now);
+	if (!send_calls(server, now)) {
+		out_of_memory(server, now);
 		return;
 	}
 	struct rlk_job *job;
 	size_t sent = 0;
-	while (line->up && sent++ < engine->budget && (job = rlk_job_next_ready(engine)) != NULL) {
+	while (line->up && sent++ < engine->budget && (job = rlk_job_next_ready(server)) != NULL) {
 		while (rlk_machine_ready(&job->machine, now)) {
-			if (!send_job(engine, job, now)) {
-				out_of_memory(engine, now);
+			if (!send_job(server, job, now)) {
+				out_of_memory(server, now);
 				return;
 			}
 		}
 		rlk_job_settle(engine, job, now);
 	}
-	engine->unfinished |= rlk_jobs_ready(engine) && line->up;
+	engine->unfinished |= rlk_jobs_ready(server) && line->up;
 	if (line->up) {
 		rlk_connection_flush(line->connection);
 	}
@@ -146,45 +149,46 @@ static void note_round_trip(struct rlk_engine *engine, int64_t round_trip)
 }
 
 /* This connection is of no use: another one may be, to another server or at another time. */
-static void turn_away(struct rlk_engine *engine, int32_t status, struct rlk_slice error, int64_t now)
+static void turn_away(struct rlk_server *server, int32_t status, struct rlk_slice error, int64_t now)
 {
 	char text[RLK_TEXT];
 	if (status == REDISLOCK_READ_ONLY) {
 		error = RLK_LITERAL("the server is a read-only replica: connect to its primary");
 	}
 	snprintf(text, sizeof text, "%.*s", (int)error.length, error.data);
-	rlk_commands_drop(engine, status, text, now);
+	rlk_commands_drop(server, status, text, now);
 }
 
 /* Some errors come before anything was asked. */
-static void take_unasked(struct rlk_engine *engine, const struct rlk_value *reply, int64_t now)
+static void take_unasked(struct rlk_server *server, const struct rlk_value *reply, int64_t now)
 {
 	enum rlk_remedy remedy = RLK_GIVE_UP;
 	int32_t status = reply->type == RLK_ERROR ? rlk_error_status(reply->text, &remedy) : REDISLOCK_PROTOCOL;
 	if (remedy == RLK_RECONNECT) {
-		turn_away(engine, status, reply->text, now);
+		turn_away(server, status, reply->text, now);
 	} else {
-		rlk_commands_drop(engine, REDISLOCK_PROTOCOL, "the server sent an answer that nobody asked for", now);
+		rlk_commands_drop(server, REDISLOCK_PROTOCOL, "the server sent an answer that nobody asked for", now);
 	}
 }
 
-static void answer_job(struct rlk_engine *engine, const struct rlk_flight *flight, const struct rlk_value *reply,
+static void answer_job(struct rlk_server *server, const struct rlk_flight *flight, const struct rlk_value *reply,
                        size_t count, int64_t now)
 {
+	struct rlk_engine *engine = server->engine;
 	struct rlk_job *job = flight->job;
 	job->flying--;
 	if (reply[0].type == RLK_ERROR) {
 		enum rlk_remedy remedy;
 		int32_t status = rlk_error_status(reply[0].text, &remedy);
 		if (remedy == RLK_SEND_SCRIPT) {
-			engine->commands.unknown_scripts |= bit_of(flight->script);
+			server->commands.unknown_scripts |= bit_of(flight->script);
 		} else {
 			rlk_job_text(job, reply[0].text);
 		}
 		rlk_machine_error(&job->machine, flight->number, status, remedy, now);
 		rlk_job_settle(engine, job, now);
 		if (remedy == RLK_RECONNECT) {
-			turn_away(engine, status, reply[0].text, now);
+			turn_away(server, status, reply[0].text, now);
 		}
 		return;
 	}
@@ -193,9 +197,10 @@ static void answer_job(struct rlk_engine *engine, const struct rlk_flight *fligh
 	rlk_job_settle(engine, job, now);
 }
 
-void rlk_commands_read(struct rlk_engine *engine, bool receive, int64_t now)
+void rlk_commands_read(struct rlk_server *server, bool receive, int64_t now)
 {
-	struct rlk_line *line = &engine->commands;
+	struct rlk_engine *engine = server->engine;
+	struct rlk_line *line = &server->commands;
 	const struct rlk_value *reply;
 	size_t count, taken = 0;
 	if (receive) {
@@ -205,7 +210,7 @@ void rlk_commands_read(struct rlk_engine *engine, bool receive, int64_t now)
 	while (line->up && (reply = rlk_connection_reply(line->connection, &count)) != NULL) {
 		struct rlk_flight flight;
 		if (!rlk_line_pop(line, &flight)) {
-			take_unasked(engine, &reply[0], now);
+			take_unasked(server, &reply[0], now);
 			return;
 		}
 		note_round_trip(engine, now - flight.sent_at);
@@ -214,7 +219,7 @@ void rlk_commands_read(struct rlk_engine *engine, bool receive, int64_t now)
 			line->known_scripts |= 1u << flight.script;
 		}
 		if (flight.job != NULL) {
-			answer_job(engine, &flight, reply, count, now);
+			answer_job(server, &flight, reply, count, now);
 		} else if (flight.call != NULL) {
 			if (rlk_call_answer(engine, flight.call, reply, count, now) == RLK_SEND_SCRIPT &&
 			    flight.script >= 0) {
@@ -229,14 +234,14 @@ void rlk_commands_read(struct rlk_engine *engine, bool receive, int64_t now)
 }
 
 /* Tells those that wait for a connection that there is none for now. */
-static void spread_trouble(struct rlk_engine *engine, int32_t status, const char *text, bool was_up, int64_t now)
+static void spread_trouble(struct rlk_server *server, int32_t status, const char *text, bool was_up, int64_t now)
 {
 	bool refused = status == REDISLOCK_CONNECTION_REFUSED || status == REDISLOCK_CONNECTION_LOST ||
 	               status == REDISLOCK_TIMEOUT || status == REDISLOCK_READ_ONLY;
-	bool final = !refused || (!was_up && !engine->reached);
+	bool final = !refused || (!was_up && !server->reached);
 	/* Some are ready again as soon as they know: each is told once. */
 	struct rlk_job *told = NULL, **end = &told, *job;
-	while ((job = rlk_job_next_ready(engine)) != NULL) {
+	while ((job = rlk_job_next_ready(server)) != NULL) {
 		*end = job;
 		end = &job->next_ready;
 	}
@@ -246,14 +251,15 @@ static void spread_trouble(struct rlk_engine *engine, int32_t status, const char
 		job = told->next_ready;
 		rlk_job_text(told, (struct rlk_slice) { text, strlen(text) });
 		rlk_machine_trouble(&told->machine, status, final || (once && !was_up), now);
-		rlk_job_settle(engine, told, now);
+		rlk_job_settle(server->engine, told, now);
 	}
-	rlk_call_trouble(engine, status, text, final || !was_up);
+	rlk_call_trouble(server, status, text, final || !was_up);
 }
 
-void rlk_commands_drop(struct rlk_engine *engine, int32_t status, const char *text, int64_t now)
+void rlk_commands_drop(struct rlk_server *server, int32_t status, const char *text, int64_t now)
 {
-	struct rlk_line *line = &engine->commands;
+	struct rlk_engine *engine = server->engine;
+	struct rlk_line *line = &server->commands;
 	struct rlk_flight flight;
 	bool was_up = line->up;
 	snprintf(engine->text, sizeof engine->text, "%s", text);
@@ -261,7 +267,7 @@ void rlk_commands_drop(struct rlk_engine *engine, int32_t status, const char *te
 	rlk_line_failed(engine, line, was_up, now);
 	/* Both connections go to the same server: the messages' must not outlive the commands'. */
 	if (was_up) {
-		rlk_messages_drop(engine, now);
+		rlk_messages_drop(server, now);
 	}
 	while (rlk_line_pop(line, &flight)) {
 		if (flight.job != NULL) {
@@ -270,15 +276,15 @@ void rlk_commands_drop(struct rlk_engine *engine, int32_t status, const char *te
 			rlk_job_settle(engine, flight.job, now);
 		} else if (flight.call != NULL) {
 			flight.call->flying = false;
-			rlk_call_want(engine, flight.call, true);
+			rlk_call_want(flight.call, true);
 		}
 	}
-	spread_trouble(engine, status, engine->text, was_up, now);
+	spread_trouble(server, status, engine->text, was_up, now);
 }
 
-void rlk_commands_watch(struct rlk_engine *engine, int64_t now)
+void rlk_commands_watch(struct rlk_server *server, int64_t now)
 {
-	struct rlk_line *line = &engine->commands;
+	struct rlk_line *line = &server->commands;
 	if (!line->open) {
 		return;
 	}
@@ -288,33 +294,34 @@ void rlk_commands_watch(struct rlk_engine *engine, int64_t now)
 		int32_t status = rlk_connection_failure(line->connection, &text);
 		char copy[RLK_TEXT];
 		snprintf(copy, sizeof copy, "%s", text);
-		rlk_commands_drop(engine, status != REDISLOCK_OK ? status : REDISLOCK_CONNECTION_LOST, copy, now);
+		rlk_commands_drop(server, status != REDISLOCK_OK ? status : REDISLOCK_CONNECTION_LOST, copy, now);
 	} else if (state == RLK_READY && !line->up) {
 		line->up = true;
-		engine->reached = true;
+		server->reached = true;
 	}
 }
 
-void rlk_commands_expire(struct rlk_engine *engine, int64_t now)
+void rlk_commands_expire(struct rlk_server *server, int64_t now)
 {
-	const struct rlk_line *line = &engine->commands;
-	if (line->up && line->count > 0 && now >= line->flights[line->first].sent_at + engine->command_timeout) {
-		rlk_commands_drop(engine, REDISLOCK_TIMEOUT, "the server didn't answer within the command timeout",
+	const struct rlk_line *line = &server->commands;
+	if (line->up && line->count > 0 &&
+	    now >= line->flights[line->first].sent_at + server->engine->command_timeout) {
+		rlk_commands_drop(server, REDISLOCK_TIMEOUT, "the server didn't answer within the command timeout",
 		                  now);
 	}
 }
 
-int64_t rlk_commands_deadline(const struct rlk_engine *engine)
+int64_t rlk_commands_deadline(const struct rlk_server *server)
 {
-	const struct rlk_line *line = &engine->commands;
+	const struct rlk_line *line = &server->commands;
 	if (!line->open) {
 		/* Whatever is ready waits for the next try. */
-		int64_t at = needed_at(engine);
+		int64_t at = needed_at(server);
 		return at > line->retry_at ? at : line->retry_at;
 	}
 	int64_t deadline = line->up ? RLK_NEVER : rlk_connection_deadline(line->connection);
 	if (line->up && line->count > 0) {
-		deadline = line->flights[line->first].sent_at + engine->command_timeout;
+		deadline = line->flights[line->first].sent_at + server->engine->command_timeout;
 	}
 	return deadline;
 }

@@ -7,7 +7,9 @@
 
 #include <string.h>
 
-enum { CONNECT_MS = 5000, COMMAND_MS = 5000, FAREWELL_MS = 250 };
+/* With SENT_ALONE requests under way to a server a new one leaves together with others', as soon as the next answer
+ * comes. */
+enum { CONNECT_MS = 5000, COMMAND_MS = 5000, FAREWELL_MS = 250, SENT_ALONE = 4 };
 
 int32_t rlk_engine_init(struct rlk_engine *engine, const char *url, struct rlk_watch *watch)
 {
@@ -15,14 +17,15 @@ int32_t rlk_engine_init(struct rlk_engine *engine, const char *url, struct rlk_w
 	engine->connect_timeout = CONNECT_MS;
 	engine->command_timeout = COMMAND_MS;
 	engine->random.used = sizeof engine->random.pool;
-	engine->pinged_at = INT64_MIN;
+	engine->home.engine = engine;
+	engine->home.pinged_at = INT64_MIN;
 	engine->budget = SIZE_MAX;
 	int32_t status = rlk_address_parse(url, &engine->address, NULL, 0);
 	if (status == REDISLOCK_OK) {
-		status = rlk_line_init(&engine->commands, watch);
+		status = rlk_line_init(&engine->home.commands, watch);
 	}
 	if (status == REDISLOCK_OK) {
-		status = rlk_line_init(&engine->messages, watch);
+		status = rlk_line_init(&engine->home.messages, watch);
 	}
 	if (status == REDISLOCK_OK && !rlk_random_hex(&engine->random, engine->client, RLK_CLIENT_LENGTH)) {
 		status = REDISLOCK_INTERNAL;
@@ -41,9 +44,9 @@ int32_t rlk_engine_init(struct rlk_engine *engine, const char *url, struct rlk_w
 void rlk_engine_bid_farewell(struct rlk_engine *engine)
 {
 	int64_t now = rlk_now(), end = now + FAREWELL_MS;
-	while (engine->background > 0 && engine->commands.up && now < end) {
+	while (engine->background > 0 && engine->home.commands.up && now < end) {
 		struct pollfd fds[RLK_ENGINE_FDS];
-		size_t count = rlk_engine_fds(engine, fds);
+		size_t count = rlk_engine_fds(engine, fds, RLK_ENGINE_FDS);
 		int ready = poll(fds, (nfds_t)count, (int)(end - now));
 		now = rlk_now();
 		rlk_engine_step(engine, fds, ready > 0 ? count : 0, now);
@@ -55,24 +58,24 @@ void rlk_engine_clear(struct rlk_engine *engine)
 	while (engine->calls != NULL) {
 		rlk_call_forget(engine, engine->calls);
 	}
-	rlk_line_clear(&engine->messages);
-	rlk_line_clear(&engine->commands);
+	rlk_line_clear(&engine->home.messages);
+	rlk_line_clear(&engine->home.commands);
 	rlk_timers_clear(&engine->timers);
 	rlk_table_clear(&engine->tokens);
 	rlk_places_clear(engine);
 	rlk_address_clear(&engine->address);
 }
 
-size_t rlk_engine_fds(const struct rlk_engine *engine, struct pollfd *fds)
+static size_t line_fds(const struct rlk_line *line, struct pollfd *fds, size_t capacity)
 {
-	size_t count = 0;
-	if (engine->messages.open) {
-		count += rlk_connection_fds(engine->messages.connection, fds, RLK_CONNECTION_FDS);
-	}
-	if (engine->commands.open) {
-		count += rlk_connection_fds(engine->commands.connection, fds + count, RLK_CONNECTION_FDS);
-	}
-	return count;
+	return line->open ? rlk_connection_fds(line->connection, fds, capacity) : 0;
+}
+
+size_t rlk_engine_fds(const struct rlk_engine *engine, struct pollfd *fds, size_t capacity)
+{
+	const struct rlk_server *server = &engine->home;
+	size_t count = line_fds(&server->messages, fds, capacity);
+	return count + line_fds(&server->commands, fds + count, capacity - count);
 }
 
 static int64_t earlier_of(int64_t a, int64_t b)
@@ -87,14 +90,15 @@ int64_t rlk_engine_deadline(const struct rlk_engine *engine)
 		return INT64_MIN;
 	}
 	int64_t deadline = first != NULL ? first->at : RLK_NEVER;
-	return earlier_of(deadline, earlier_of(rlk_commands_deadline(engine), rlk_messages_deadline(engine)));
+	return earlier_of(deadline,
+	                  earlier_of(rlk_commands_deadline(&engine->home), rlk_messages_deadline(&engine->home)));
 }
 
 /* What poll() said of a line's descriptors, as they are by now. */
 static short happened(const struct rlk_line *line, const struct pollfd *ready, size_t count)
 {
 	struct pollfd fds[RLK_CONNECTION_FDS];
-	size_t own = line->open ? rlk_connection_fds(line->connection, fds, RLK_CONNECTION_FDS) : 0;
+	size_t own = line_fds(line, fds, RLK_CONNECTION_FDS);
 	short events = 0;
 	for (size_t i = 0; i < own; i++) {
 		for (size_t k = 0; k < count; k++) {
@@ -124,24 +128,45 @@ static void let_time_pass(struct rlk_engine *engine, int64_t now)
 	}
 }
 
-void rlk_engine_pump(struct rlk_engine *engine, int64_t now)
+static void pump(struct rlk_server *server, int64_t now)
 {
-	rlk_commands_pump(engine, now);
-	rlk_commands_watch(engine, now);
-	rlk_messages_watch(engine, now);
+	rlk_commands_pump(server, now);
+	rlk_commands_watch(server, now);
+	rlk_messages_watch(server, now);
 }
 
-bool rlk_engine_awaits_answer(const struct rlk_engine *engine, int64_t now)
+void rlk_engine_pump(struct rlk_engine *engine, int64_t now)
 {
-	const struct rlk_line *line = &engine->commands;
-	return line->up && line->count > 0 && !line->unread && !engine->messages.open &&
-	       rlk_connection_awaits_well(line->connection) && rlk_engine_deadline(engine) > now + RLK_AWAIT_MS;
+	pump(&engine->home, now);
+}
+
+bool rlk_engine_connected(const struct rlk_engine *engine)
+{
+	return engine->home.commands.up;
+}
+
+bool rlk_engine_asks(const struct rlk_engine *engine)
+{
+	return engine->home.commands.count > 0;
+}
+
+bool rlk_engine_asks_a_lot(const struct rlk_engine *engine)
+{
+	return engine->home.commands.count >= SENT_ALONE && engine->home.commands.up;
+}
+
+const struct rlk_connection *rlk_engine_awaits_answer(const struct rlk_engine *engine, int64_t now)
+{
+	const struct rlk_line *line = &engine->home.commands;
+	bool awaits = line->up && line->count > 0 && !line->unread && !engine->home.messages.open &&
+	              rlk_connection_awaits_well(line->connection) && rlk_engine_deadline(engine) > now + RLK_AWAIT_MS;
+	return awaits ? line->connection : NULL;
 }
 
 void rlk_engine_take(struct rlk_engine *engine, const struct rlk_awaited *awaited, int64_t now)
 {
-	rlk_connection_take(engine->commands.connection, awaited);
-	engine->commands.unread = true;
+	rlk_connection_take(engine->home.commands.connection, awaited);
+	engine->home.commands.unread = true;
 	rlk_engine_step(engine, NULL, 0, now);
 }
 
@@ -150,31 +175,35 @@ static bool opening(const struct rlk_line *line, short events, int64_t now)
 	return line->open && !line->up && (events != 0 || now >= rlk_connection_deadline(line->connection));
 }
 
-void rlk_engine_step(struct rlk_engine *engine, const struct pollfd *ready, size_t count, int64_t now)
+/* Messages before answers: a grant is older than an answer that already tells of it. */
+static void read_lines(struct rlk_server *server, const struct pollfd *ready, size_t count, int64_t now)
 {
-	struct rlk_line *messages = &engine->messages, *commands = &engine->commands;
+	struct rlk_line *messages = &server->messages, *commands = &server->commands;
 	short message_events = happened(messages, ready, count), command_events = happened(commands, ready, count);
-	engine->unfinished = false;
 
-	/* Messages before answers: a grant is older than an answer that already tells of it. */
 	if (opening(messages, message_events, now)) {
 		rlk_connection_step(messages->connection, now);
 	} else if (messages->up && ((message_events & ~POLLOUT) != 0 || messages->unread)) {
-		rlk_messages_read(engine, (message_events & ~POLLOUT) != 0, now);
+		rlk_messages_read(server, (message_events & ~POLLOUT) != 0, now);
 	} else {
-		rlk_messages_expire(engine, now);
+		rlk_messages_expire(server, now);
 	}
-	rlk_messages_watch(engine, now);
+	rlk_messages_watch(server, now);
 
 	if (opening(commands, command_events, now)) {
 		rlk_connection_step(commands->connection, now);
 	} else if (commands->up && ((command_events & ~POLLOUT) != 0 || commands->unread)) {
-		rlk_commands_read(engine, (command_events & ~POLLOUT) != 0, now);
+		rlk_commands_read(server, (command_events & ~POLLOUT) != 0, now);
 	} else {
-		rlk_commands_expire(engine, now);
+		rlk_commands_expire(server, now);
 	}
-	rlk_commands_watch(engine, now);
+	rlk_commands_watch(server, now);
+}
 
+void rlk_engine_step(struct rlk_engine *engine, const struct pollfd *ready, size_t count, int64_t now)
+{
+	engine->unfinished = false;
+	read_lines(&engine->home, ready, count, now);
 	let_time_pass(engine, now);
 	rlk_engine_pump(engine, now);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One place where time and messages meet: it holds a client's machines, its two connections and what is under way on
- * them. It never blocks and is never called back into: a driver polls what it names, until when it says, and steps it.
+ * One place where time and messages meet: it holds a client's machines, its connections and what is under way on them.
+ * It never blocks and is never called back into: a driver polls what it names, until when it says, and steps it.
  */
 #ifndef RLK_ENGINE_H
 #define RLK_ENGINE_H
@@ -10,6 +10,7 @@
 #include "transport/transport.h"
 
 struct rlk_engine;
+struct rlk_server;
 struct rlk_job;
 struct rlk_call;
 
@@ -75,7 +76,8 @@ enum { RLK_TEXT = 224 };
 /* A name in use by this client: its waiting room and its subscription. */
 struct rlk_place {
 	struct rlk_room room;
-	struct rlk_node node; /* in places, by name */
+	struct rlk_server *server; /* where it is */
+	struct rlk_node node;      /* in places, by name */
 	struct rlk_place *next_wanted;
 	struct rlk_job *jobs, *last_job;
 	bool wanted; /* its channel is, or is to be, subscribed to */
@@ -108,8 +110,9 @@ enum { RLK_ASK_AGAIN = INT32_MAX };
 struct rlk_call {
 	struct rlk_timer timer;
 	bool wanted, flying, done;
-	bool orphan;    /* nobody waits: freed when done */
-	int32_t script; /* -1: the words are a plain command */
+	bool orphan;               /* nobody waits: freed when done */
+	int32_t script;            /* -1: the words are a plain command */
+	struct rlk_server *server; /* whom it asks */
 	struct rlk_words words;
 	int64_t deadline, not_before;
 	int32_t backoff;
@@ -144,6 +147,18 @@ struct rlk_line {
 	        unknown_scripts; /* a bit each: the server has run it; it said that it doesn't know it */
 };
 
+/* A server, and what this client has to do with it: one line for commands, one for messages. */
+struct rlk_server {
+	struct rlk_engine *engine;
+	struct rlk_line commands, messages;
+	bool reached; /* at least once */
+	bool inbox_confirmed;
+	int64_t heard_at, pinged_at;       /* on the line for messages; INT64_MIN: no answer is due */
+	size_t listeners;                  /* jobs that need messages */
+	struct rlk_ready under_way, begun; /* what goes on has precedence over what is new */
+	size_t calls_wanted;               /* how many are to be sent, now or later */
+};
+
 struct rlk_engine {
 	struct rlk_address address;
 	int64_t connect_timeout, command_timeout;
@@ -152,20 +167,14 @@ struct rlk_engine {
 	struct rlk_random random;
 	struct rlk_pace pace;
 
-	struct rlk_line commands, messages;
-	bool reached; /* the server, at least once */
-	bool inbox_asked, inbox_confirmed;
-	int64_t heard_at, pinged_at; /* on the message connection; INT64_MIN: no answer is due */
-	size_t listeners;            /* jobs that need messages */
+	struct rlk_server home;
 
 	struct rlk_timers timers;
 	struct rlk_table tokens, places;
-	struct rlk_ready under_way, begun; /* what goes on has precedence over what is new */
 	struct rlk_call *calls;
-	size_t calls_wanted; /* how many are to be sent, now or later */
-	size_t background;   /* leases to be kept, and orphans */
-	size_t budget;       /* how many things of a kind one step may do; SIZE_MAX: all there are */
-	bool unfinished;     /* a step has left something to the next */
+	size_t background; /* leases to be kept, and orphans */
+	size_t budget;     /* how many things of a kind one step may do; SIZE_MAX: all there are */
+	bool unfinished;   /* a step has left something to the next */
 
 	char text[RLK_TEXT]; /* of the last failure of a connection */
 
@@ -189,13 +198,21 @@ enum { RLK_ENGINE_FDS = 2 * RLK_CONNECTION_FDS };
 
 /* What to poll, until when, and what to do then, with what poll() answered. Connections may have come and gone since
  * they were named. */
-size_t rlk_engine_fds(const struct rlk_engine *engine, struct pollfd *fds);
+size_t rlk_engine_fds(const struct rlk_engine *engine, struct pollfd *fds, size_t capacity);
 int64_t rlk_engine_deadline(const struct rlk_engine *engine);
 void rlk_engine_step(struct rlk_engine *engine, const struct pollfd *ready, size_t count, int64_t now);
 
-/* Whether an answer on the command connection is all that there is to wait for: then rlk_connection_await() on it, and
- * rlk_engine_take() what that brought, may take the place of poll() and rlk_engine_step(). */
-bool rlk_engine_awaits_answer(const struct rlk_engine *engine, int64_t now);
+/* Whether the server can be asked without connecting first. */
+bool rlk_engine_connected(const struct rlk_engine *engine);
+
+/* Whether requests are under way, and whether so many that what is ready may as well leave with the next answer. */
+bool rlk_engine_asks(const struct rlk_engine *engine);
+bool rlk_engine_asks_a_lot(const struct rlk_engine *engine);
+
+/* Whether an answer on one command connection is all that there is to wait for: then rlk_connection_await() on the
+ * one that is answered, and rlk_engine_take() what that brought, may take the place of poll() and rlk_engine_step().
+ * Else NULL. */
+const struct rlk_connection *rlk_engine_awaits_answer(const struct rlk_engine *engine, int64_t now);
 void rlk_engine_take(struct rlk_engine *engine, const struct rlk_awaited *awaited, int64_t now);
 
 /* Sends what is ready, connecting first if need be. rlk_engine_step() does so too. */
@@ -219,9 +236,9 @@ void rlk_places_clear(struct rlk_engine *engine);
 
 void rlk_job_text(struct rlk_job *job, struct rlk_slice text);
 
-/* Takes the first job that is ready, or NULL. */
-struct rlk_job *rlk_job_next_ready(struct rlk_engine *engine);
-bool rlk_jobs_ready(const struct rlk_engine *engine);
+/* Takes the first job that is ready for a server, or NULL. */
+struct rlk_job *rlk_job_next_ready(struct rlk_server *server);
+bool rlk_jobs_ready(const struct rlk_server *server);
 
 /* ---- calls.c ---- */
 
@@ -229,12 +246,12 @@ bool rlk_jobs_ready(const struct rlk_engine *engine);
 bool rlk_call_start(struct rlk_engine *engine, struct rlk_call *call, int64_t deadline);
 void rlk_call_forget(struct rlk_engine *engine, struct rlk_call *call);
 void rlk_call_tick(struct rlk_engine *engine, struct rlk_call *call, int64_t now);
-void rlk_call_trouble(struct rlk_engine *engine, int32_t status, const char *text, bool final);
+/* Tells those that ask a server. */
+void rlk_call_trouble(struct rlk_server *server, int32_t status, const char *text, bool final);
 /* What helps is answered too: RLK_SEND_SCRIPT is the line's to remember. */
 enum rlk_remedy rlk_call_answer(struct rlk_engine *engine, struct rlk_call *call, const struct rlk_value *reply,
                                 size_t count, int64_t now);
-bool rlk_call_ready(const struct rlk_call *call, int64_t now);
-void rlk_call_want(struct rlk_engine *engine, struct rlk_call *call, bool wanted);
+void rlk_call_want(struct rlk_call *call, bool wanted);
 
 /* Cleans up on the server what nobody waits for: leaves the queue, or gives a lock back that came too late. */
 void rlk_orphan_cancel(struct rlk_engine *engine, const struct rlk_job *job, int64_t now);
@@ -244,7 +261,7 @@ void rlk_orphan_unlock(struct rlk_engine *engine, const struct rlk_grant *grant,
 
 int32_t rlk_line_init(struct rlk_line *line, struct rlk_watch *watch);
 void rlk_line_clear(struct rlk_line *line);
-void rlk_line_open(struct rlk_engine *engine, struct rlk_line *line, int64_t now);
+void rlk_line_open(struct rlk_server *server, struct rlk_line *line, int64_t now);
 void rlk_line_close(struct rlk_line *line);
 /* Delays the next opening after a failure. */
 void rlk_line_failed(struct rlk_engine *engine, struct rlk_line *line, bool was_up, int64_t now);
@@ -253,22 +270,22 @@ void rlk_line_push(struct rlk_line *line, struct rlk_flight flight); /* after rl
 bool rlk_line_pop(struct rlk_line *line, struct rlk_flight *flight);
 void rlk_line_forget(struct rlk_line *line, const void *job_or_call);
 
-/* ---- commands.c, messages.c: the two lines ---- */
+/* ---- commands.c, messages.c: the two lines of a server ---- */
 
-void rlk_commands_pump(struct rlk_engine *engine, int64_t now);
-void rlk_commands_read(struct rlk_engine *engine, bool receive, int64_t now);
-void rlk_commands_watch(struct rlk_engine *engine, int64_t now);
+void rlk_commands_pump(struct rlk_server *server, int64_t now);
+void rlk_commands_read(struct rlk_server *server, bool receive, int64_t now);
+void rlk_commands_watch(struct rlk_server *server, int64_t now);
 /* Nothing has come: whether that is a reason to give the connection up. */
-void rlk_commands_expire(struct rlk_engine *engine, int64_t now);
-int64_t rlk_commands_deadline(const struct rlk_engine *engine);
-void rlk_commands_drop(struct rlk_engine *engine, int32_t status, const char *text, int64_t now);
+void rlk_commands_expire(struct rlk_server *server, int64_t now);
+int64_t rlk_commands_deadline(const struct rlk_server *server);
+void rlk_commands_drop(struct rlk_server *server, int32_t status, const char *text, int64_t now);
 
-/* The channel of the job's place is wanted. */
-void rlk_messages_want(struct rlk_engine *engine, struct rlk_place *place, int64_t now);
-void rlk_messages_read(struct rlk_engine *engine, bool receive, int64_t now);
-void rlk_messages_watch(struct rlk_engine *engine, int64_t now);
-void rlk_messages_expire(struct rlk_engine *engine, int64_t now);
-int64_t rlk_messages_deadline(const struct rlk_engine *engine);
-void rlk_messages_drop(struct rlk_engine *engine, int64_t now);
+/* The channel of a place is wanted. */
+void rlk_messages_want(struct rlk_place *place, int64_t now);
+void rlk_messages_read(struct rlk_server *server, bool receive, int64_t now);
+void rlk_messages_watch(struct rlk_server *server, int64_t now);
+void rlk_messages_expire(struct rlk_server *server, int64_t now);
+int64_t rlk_messages_deadline(const struct rlk_server *server);
+void rlk_messages_drop(struct rlk_server *server, int64_t now);
 
 #endif

@@ -25,6 +25,7 @@ static struct rlk_place *place_get(struct rlk_engine *engine, struct rlk_slice n
 	if (place == NULL) {
 		return NULL;
 	}
+	place->server = &engine->home;
 	rlk_names_build(&place->room.names, (char *)(place + 1), name.data, name.length);
 	rlk_room_init(&place->room, (struct rlk_slice) { engine->client, RLK_CLIENT_LENGTH }, &engine->pace);
 	if (!rlk_table_add(&engine->places, &place->node, place->room.names.name)) {
@@ -39,10 +40,10 @@ static void place_drop_if_unused(struct rlk_engine *engine, struct rlk_place *pl
 	if (place->jobs != NULL) {
 		return;
 	}
-	if (place->wanted && engine->messages.up) {
+	if (place->wanted && place->server->messages.up) {
 		struct rlk_slice words[2] = { RLK_LITERAL("UNSUBSCRIBE"), place->room.names.channel };
 		/* Best effort: what still comes on the channel finds no place and is ignored. */
-		rlk_connection_append(engine->messages.connection, words, 2);
+		rlk_connection_append(place->server->messages.connection, words, 2);
 	}
 	rlk_table_remove(&engine->places, &place->node);
 	free(place);
@@ -117,7 +118,7 @@ void rlk_job_clear(struct rlk_engine *engine, struct rlk_job *job)
 		leave_ready(job);
 	}
 	if (job->flying > 0) {
-		rlk_line_forget(&engine->commands, job);
+		rlk_line_forget(&job->place->server->commands, job);
 	}
 	rlk_timers_set(&engine->timers, &job->timer, RLK_NEVER);
 	rlk_timers_unreserve(&engine->timers);
@@ -178,14 +179,14 @@ void rlk_job_acquire(struct rlk_engine *engine, struct rlk_job *job, struct rlk_
 
 /* ---- taking note ---- */
 
-bool rlk_jobs_ready(const struct rlk_engine *engine)
+bool rlk_jobs_ready(const struct rlk_server *server)
 {
-	return engine->under_way.first != NULL || engine->begun.first != NULL;
+	return server->under_way.first != NULL || server->begun.first != NULL;
 }
 
-struct rlk_job *rlk_job_next_ready(struct rlk_engine *engine)
+struct rlk_job *rlk_job_next_ready(struct rlk_server *server)
 {
-	struct rlk_ready *list = engine->under_way.first != NULL ? &engine->under_way : &engine->begun;
+	struct rlk_ready *list = server->under_way.first != NULL ? &server->under_way : &server->begun;
 	struct rlk_job *job = list->first;
 	if (job != NULL) {
 		list->first = job->next_ready;
@@ -198,10 +199,10 @@ struct rlk_job *rlk_job_next_ready(struct rlk_engine *engine)
 }
 
 /* A first try comes after all that goes on: so it doesn't pass those of its own client that are about to queue. */
-static void join_ready(struct rlk_engine *engine, struct rlk_job *job)
+static void join_ready(struct rlk_server *server, struct rlk_job *job)
 {
 	bool is_new = job->machine.phase == RLK_TRYING && !job->machine.answered;
-	struct rlk_ready *list = is_new ? &engine->begun : &engine->under_way;
+	struct rlk_ready *list = is_new ? &server->begun : &server->under_way;
 	if (job->ready != NULL) {
 		return;
 	}
@@ -228,14 +229,15 @@ static void count(size_t *counter, bool *counted, bool counts)
 void rlk_job_settle(struct rlk_engine *engine, struct rlk_job *job, int64_t now)
 {
 	struct rlk_machine *machine = &job->machine;
+	struct rlk_server *server = job->place->server;
 	struct rlk_room *room = machine->room;
 	bool waits = machine->phase == RLK_LISTENING || machine->phase == RLK_WAITING;
-	count(&engine->listeners, &job->listens, waits);
+	count(&server->listeners, &job->listens, waits);
 	if (machine->phase == RLK_LISTENING) {
 		if (room->listening) {
 			rlk_machine_listening(machine, now);
 		} else {
-			rlk_messages_want(engine, job->place, now);
+			rlk_messages_want(job->place, now);
 		}
 	}
 	if (machine->phase == RLK_IDLE && machine->ticket) {
@@ -249,7 +251,7 @@ void rlk_job_settle(struct rlk_engine *engine, struct rlk_job *job, int64_t now)
 	}
 	count(&engine->background, &job->in_background, rlk_machine_in_background(machine));
 	if (rlk_machine_ready(machine, now)) {
-		join_ready(engine, job);
+		join_ready(server, job);
 	}
 	set_timer(engine, job, now);
 	struct rlk_machine *foremost = rlk_room_foremost(room);

@@ -22,9 +22,10 @@ void rlk_line_clear(struct rlk_line *line)
 	*line = (struct rlk_line) { 0 };
 }
 
-void rlk_line_open(struct rlk_engine *engine, struct rlk_line *line, int64_t now)
+void rlk_line_open(struct rlk_server *server, struct rlk_line *line, int64_t now)
 {
-	const struct rlk_connection *twin = line == &engine->messages ? engine->commands.connection : NULL;
+	const struct rlk_engine *engine = server->engine;
+	const struct rlk_connection *twin = line == &server->messages ? server->commands.connection : NULL;
 	line->known_scripts = line->unknown_scripts = 0;
 	line->open = true;
 	rlk_connection_open(line->connection, &engine->address, twin, now + engine->connect_timeout, now);

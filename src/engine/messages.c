@@ -25,23 +25,29 @@ static struct rlk_place *place_of(struct rlk_node *node)
 	return (struct rlk_place *)(void *)((char *)node - offsetof(struct rlk_place, node));
 }
 
-static struct rlk_place *next_place(const struct rlk_engine *engine, const struct rlk_place *place)
+/* One after the other of those that a server has. */
+static struct rlk_place *next_place(const struct rlk_server *server, const struct rlk_place *place)
 {
-	struct rlk_node *node = rlk_table_next(&engine->places, place != NULL ? &place->node : NULL);
+	const struct rlk_table *places = &server->engine->places;
+	struct rlk_node *node = rlk_table_next(places, place != NULL ? &place->node : NULL);
+	while (node != NULL && place_of(node)->server != server) {
+		node = rlk_table_next(places, node);
+	}
 	return node != NULL ? place_of(node) : NULL;
 }
 
-static void subscribe(struct rlk_engine *engine, struct rlk_slice channel)
+static void subscribe(struct rlk_server *server, struct rlk_slice channel)
 {
 	struct rlk_slice words[2] = { RLK_LITERAL("SUBSCRIBE"), channel };
-	if (!rlk_connection_append(engine->messages.connection, words, 2)) {
-		rlk_connection_close(engine->messages.connection);
+	if (!rlk_connection_append(server->messages.connection, words, 2)) {
+		rlk_connection_close(server->messages.connection);
 	}
 }
 
-static void tell_place(struct rlk_engine *engine, struct rlk_place *place, int64_t now)
+static void tell_place(struct rlk_place *place, int64_t now)
 {
-	if (!engine->inbox_confirmed || !place->subscribed || place->room.listening) {
+	struct rlk_engine *engine = place->server->engine;
+	if (!place->server->inbox_confirmed || !place->subscribed || place->room.listening) {
 		return;
 	}
 	place->room.listening = true;
@@ -60,33 +66,34 @@ static void tell_place(struct rlk_engine *engine, struct rlk_place *place, int64
 }
 
 /* Those that wait for a subscription learn why there is none. */
-static void spread_trouble(struct rlk_engine *engine, int32_t status, const char *text, bool final, int64_t now)
+static void spread_trouble(struct rlk_server *server, int32_t status, const char *text, bool final, int64_t now)
 {
-	for (struct rlk_place *place = next_place(engine, NULL); place != NULL; place = next_place(engine, place)) {
+	for (struct rlk_place *place = next_place(server, NULL); place != NULL; place = next_place(server, place)) {
 		for (struct rlk_job *job = place->jobs; job != NULL; job = job->next_in_place) {
 			if (job->machine.phase == RLK_LISTENING) {
 				rlk_job_text(job, text_slice(text));
 				rlk_machine_trouble(&job->machine, status, final, now);
-				rlk_job_settle(engine, job, now);
+				rlk_job_settle(server->engine, job, now);
 			}
 		}
 	}
 }
 
-void rlk_messages_want(struct rlk_engine *engine, struct rlk_place *place, int64_t now)
+void rlk_messages_want(struct rlk_place *place, int64_t now)
 {
-	struct rlk_line *line = &engine->messages;
+	struct rlk_server *server = place->server;
 	bool first_time = !place->wanted;
 	place->wanted = true;
-	if (line->up && first_time) {
-		subscribe(engine, place->room.names.channel);
+	if (server->messages.up && first_time) {
+		subscribe(server, place->room.names.channel);
 	}
-	rlk_messages_watch(engine, now);
+	rlk_messages_watch(server, now);
 }
 
-void rlk_messages_drop(struct rlk_engine *engine, int64_t now)
+void rlk_messages_drop(struct rlk_server *server, int64_t now)
 {
-	struct rlk_line *line = &engine->messages;
+	struct rlk_engine *engine = server->engine;
+	struct rlk_line *line = &server->messages;
 	if (!line->open) {
 		return;
 	}
@@ -98,46 +105,46 @@ void rlk_messages_drop(struct rlk_engine *engine, int64_t now)
 	snprintf(engine->text, sizeof engine->text, "%s", text);
 	rlk_line_close(line);
 	rlk_line_failed(engine, line, was_up, now);
-	engine->inbox_confirmed = false;
-	engine->pinged_at = INT64_MIN;
-	for (struct rlk_place *place = next_place(engine, NULL); place != NULL; place = next_place(engine, place)) {
+	server->inbox_confirmed = false;
+	server->pinged_at = INT64_MIN;
+	for (struct rlk_place *place = next_place(server, NULL); place != NULL; place = next_place(server, place)) {
 		place->subscribed = place->room.listening = false;
 	}
 	if (status != REDISLOCK_OK) {
-		spread_trouble(engine, status, engine->text, !passing, now);
+		spread_trouble(server, status, engine->text, !passing, now);
 	}
 }
 
-static void greet(struct rlk_engine *engine, int64_t now)
+static void greet(struct rlk_server *server, int64_t now)
 {
-	engine->messages.up = true;
-	engine->heard_at = now;
-	engine->pinged_at = INT64_MIN;
-	subscribe(engine, text_slice(engine->inbox));
-	for (struct rlk_place *place = next_place(engine, NULL); place != NULL; place = next_place(engine, place)) {
+	server->messages.up = true;
+	server->heard_at = now;
+	server->pinged_at = INT64_MIN;
+	subscribe(server, text_slice(server->engine->inbox));
+	for (struct rlk_place *place = next_place(server, NULL); place != NULL; place = next_place(server, place)) {
 		if (place->wanted) {
-			subscribe(engine, place->room.names.channel);
+			subscribe(server, place->room.names.channel);
 		}
 	}
 }
 
-void rlk_messages_watch(struct rlk_engine *engine, int64_t now)
+void rlk_messages_watch(struct rlk_server *server, int64_t now)
 {
-	struct rlk_line *line = &engine->messages;
-	if (!line->open && engine->listeners > 0 && engine->commands.up && now >= line->retry_at) {
-		rlk_line_open(engine, line, now);
+	struct rlk_line *line = &server->messages;
+	if (!line->open && server->listeners > 0 && server->commands.up && now >= line->retry_at) {
+		rlk_line_open(server, line, now);
 	}
 	if (!line->open) {
 		return;
 	}
 	enum rlk_connection_state state = rlk_connection_state(line->connection);
 	if (state == RLK_READY && !line->up) {
-		greet(engine, now);
-	} else if (state == RLK_READY && engine->listeners > 0 && engine->pinged_at == INT64_MIN &&
-	           now >= engine->heard_at + SIGN_OF_LIFE_MS) {
+		greet(server, now);
+	} else if (state == RLK_READY && server->listeners > 0 && server->pinged_at == INT64_MIN &&
+	           now >= server->heard_at + SIGN_OF_LIFE_MS) {
 		struct rlk_slice ping = RLK_LITERAL("PING");
 		if (rlk_connection_append(line->connection, &ping, 1)) {
-			engine->pinged_at = now;
+			server->pinged_at = now;
 		}
 	}
 	if (state == RLK_READY) {
@@ -145,15 +152,15 @@ void rlk_messages_watch(struct rlk_engine *engine, int64_t now)
 		state = rlk_connection_state(line->connection);
 	}
 	if (state == RLK_CLOSED && !line->unread) {
-		rlk_messages_drop(engine, now);
+		rlk_messages_drop(server, now);
 	}
 }
 
-void rlk_messages_expire(struct rlk_engine *engine, int64_t now)
+void rlk_messages_expire(struct rlk_server *server, int64_t now)
 {
-	if (engine->messages.up && engine->pinged_at > INT64_MIN &&
-	    now >= engine->pinged_at + engine->command_timeout) {
-		rlk_messages_drop(engine, now);
+	if (server->messages.up && server->pinged_at > INT64_MIN &&
+	    now >= server->pinged_at + server->engine->command_timeout) {
+		rlk_messages_drop(server, now);
 	}
 }
 
@@ -195,14 +202,15 @@ static void take_release(struct rlk_engine *engine, struct rlk_slice channel, in
 	}
 }
 
-static void take_confirmation(struct rlk_engine *engine, struct rlk_slice channel, int64_t now)
+static void take_confirmation(struct rlk_server *server, struct rlk_slice channel, int64_t now)
 {
+	const struct rlk_engine *engine = server->engine;
 	if (same(channel, text_slice(engine->inbox))) {
-		engine->inbox_confirmed = true;
-		engine->messages.failures = 0;
-		for (struct rlk_place *place = next_place(engine, NULL); place != NULL;
-		     place = next_place(engine, place)) {
-			tell_place(engine, place, now);
+		server->inbox_confirmed = true;
+		server->messages.failures = 0;
+		for (struct rlk_place *place = next_place(server, NULL); place != NULL;
+		     place = next_place(server, place)) {
+			tell_place(place, now);
 		}
 		return;
 	}
@@ -211,18 +219,19 @@ static void take_confirmation(struct rlk_engine *engine, struct rlk_slice channe
 	struct rlk_node *node = channel.length > prefix ? rlk_table_find(&engine->places, name) : NULL;
 	if (node != NULL) {
 		place_of(node)->subscribed = true;
-		tell_place(engine, place_of(node), now);
+		tell_place(place_of(node), now);
 	}
 }
 
-static bool take_message(struct rlk_engine *engine, const struct rlk_value *reply, size_t count, int64_t now)
+static bool take_message(struct rlk_server *server, const struct rlk_value *reply, size_t count, int64_t now)
 {
-	engine->heard_at = now;
+	struct rlk_engine *engine = server->engine;
+	server->heard_at = now;
 	if (reply[0].type == RLK_ERROR) {
 		snprintf(engine->text, sizeof engine->text, "%.*s", (int)reply[0].text.length, reply[0].text.data);
 		enum rlk_remedy remedy;
 		int32_t status = rlk_error_status(reply[0].text, &remedy);
-		spread_trouble(engine, status, engine->text, remedy == RLK_GIVE_UP, now);
+		spread_trouble(server, status, engine->text, remedy == RLK_GIVE_UP, now);
 		return false;
 	}
 	if (count < 3 || reply[0].type != RLK_ARRAY || reply[1].type != RLK_STRING || reply[2].type != RLK_STRING) {
@@ -236,16 +245,16 @@ static bool take_message(struct rlk_engine *engine, const struct rlk_value *repl
 			take_release(engine, channel, now);
 		}
 	} else if (same(verb, RLK_LITERAL("subscribe"))) {
-		take_confirmation(engine, channel, now);
+		take_confirmation(server, channel, now);
 	} else if (same(verb, RLK_LITERAL("pong"))) {
-		engine->pinged_at = INT64_MIN;
+		server->pinged_at = INT64_MIN;
 	}
 	return true;
 }
 
-void rlk_messages_read(struct rlk_engine *engine, bool receive, int64_t now)
+void rlk_messages_read(struct rlk_server *server, bool receive, int64_t now)
 {
-	struct rlk_line *line = &engine->messages;
+	struct rlk_line *line = &server->messages;
 	const struct rlk_value *reply;
 	size_t count, taken = 0;
 	if (receive) {
@@ -253,28 +262,28 @@ void rlk_messages_read(struct rlk_engine *engine, bool receive, int64_t now)
 	}
 	line->unread = false;
 	while (line->up && (reply = rlk_connection_reply(line->connection, &count)) != NULL) {
-		if (!take_message(engine, reply, count, now)) {
-			rlk_messages_drop(engine, now);
+		if (!take_message(server, reply, count, now)) {
+			rlk_messages_drop(server, now);
 			return;
 		}
-		if (++taken >= engine->budget) {
-			engine->unfinished = line->unread = line->up;
+		if (++taken >= server->engine->budget) {
+			server->engine->unfinished = line->unread = line->up;
 			return;
 		}
 	}
 }
 
-int64_t rlk_messages_deadline(const struct rlk_engine *engine)
+int64_t rlk_messages_deadline(const struct rlk_server *server)
 {
-	const struct rlk_line *line = &engine->messages;
+	const struct rlk_line *line = &server->messages;
 	if (!line->open) {
-		return engine->listeners > 0 && engine->commands.up ? line->retry_at : RLK_NEVER;
+		return server->listeners > 0 && server->commands.up ? line->retry_at : RLK_NEVER;
 	}
 	if (!line->up) {
 		return rlk_connection_deadline(line->connection);
 	}
-	if (engine->pinged_at > INT64_MIN) {
-		return engine->pinged_at + engine->command_timeout;
+	if (server->pinged_at > INT64_MIN) {
+		return server->pinged_at + server->engine->command_timeout;
 	}
-	return engine->listeners > 0 ? engine->heard_at + SIGN_OF_LIFE_MS : RLK_NEVER;
+	return server->listeners > 0 ? server->heard_at + SIGN_OF_LIFE_MS : RLK_NEVER;
 }
