@@ -16,6 +16,7 @@ struct rlk_names {
 	struct rlk_slice queue;   /* sorted set of tickets */
 	struct rlk_slice state;   /* last fence, its token, the pending hand-off, the holder's label */
 	struct rlk_slice channel; /* where releases are announced to others than redislock */
+	bool sharded; /* the server is one of a cluster's: what the scripts publish stays in the name's slot */
 };
 
 enum { RLK_NAME_MAX = 32768, RLK_TOKEN_MAX = 128, RLK_LABEL_MAX = 255, RLK_CLIENT_LENGTH = 32 };
@@ -23,8 +24,16 @@ enum { RLK_NAME_MAX = 32768, RLK_TOKEN_MAX = 128, RLK_LABEL_MAX = 255, RLK_CLIEN
 /* The bytes that the four names take, each NUL-terminated. */
 size_t rlk_names_size(const char *name, size_t length);
 
-/* Builds them in buffer, which must stay. */
+/* Builds them in buffer, which must stay. They are not sharded: that is the caller's to set. */
 void rlk_names_build(struct rlk_names *names, char *buffer, const char *name, size_t length);
+
+/* In a cluster: whether all keys of a name come out in one slot, which, and the channel of a client's inbox for it, of
+ * rlk_names_inbox_size() bytes, NUL-terminated. */
+bool rlk_name_has_slot(const char *name, size_t length);
+uint16_t rlk_names_slot(const struct rlk_names *names);
+size_t rlk_names_inbox_size(const struct rlk_names *names);
+struct rlk_slice rlk_names_inbox(const struct rlk_names *names, char *buffer, struct rlk_slice client);
+enum { RLK_SLOTS = 16384 };
 
 /* The name whose state key this is; false if it is none. */
 bool rlk_names_of_state(struct rlk_slice key, struct rlk_slice *name);
@@ -65,6 +74,8 @@ struct rlk_words {
 
 /* Begins the words of a script on a name. whole: send its text (EVAL), not its digest (EVALSHA). */
 void rlk_words_begin(struct rlk_words *words, enum rlk_script script, bool whole, const struct rlk_names *names);
+/* The same with the lock's own key alone, for a script that can do with it: RENEW always, UNLOCK if need be. */
+void rlk_words_begin_alone(struct rlk_words *words, enum rlk_script script, bool whole, const struct rlk_names *names);
 void rlk_words_add(struct rlk_words *words, struct rlk_slice word);
 void rlk_words_add_number(struct rlk_words *words, int64_t number);
 
@@ -104,6 +115,8 @@ bool rlk_grant_parse(struct rlk_slice message, struct rlk_grant *grant);
 enum rlk_remedy {
 	RLK_GIVE_UP,    /* tell the caller */
 	RLK_TRY_AGAIN,  /* it will pass: ask again in a moment */
+	RLK_TRY_ALONE,  /* the same, but what can do with the lock's own key alone need not wait */
+	RLK_REDIRECT,   /* another server of the cluster has that slot */
 	RLK_RECONNECT,  /* this server is the wrong one now: connect anew, then ask again */
 	RLK_SEND_SCRIPT /* it doesn't know the script: send its text */
 };
@@ -228,6 +241,7 @@ struct rlk_machine {
 	bool lasting;         /* the state may have lost its expiry, for a lease without an end */
 	bool released_in_time;
 	bool uncertain; /* an UNLOCK was sent, and nobody knows what became of it */
+	bool alone;     /* the slot moves: what can do with the lock's own key alone is asked so */
 
 	struct rlk_request ask;  /* LOCK, CANCEL, UNLOCK, the caller's EXTEND */
 	struct rlk_request keep; /* acknowledgement and renewal */

@@ -21,6 +21,7 @@ static void begin(struct rlk_machine *machine)
 	machine->done = false;
 	machine->trouble = REDISLOCK_OK;
 	machine->backoff = 0;
+	machine->alone = false;
 }
 
 static bool waits(const struct rlk_machine *machine)
@@ -344,13 +345,14 @@ static void answer_to_release(struct rlk_machine *machine, const struct rlk_answ
 }
 
 /* The lease that was asked for at sent_at is in force, or the lock is gone. */
-static void answer_to_extend(struct rlk_machine *machine, int64_t sent_at, const struct rlk_answer *answer)
+static void answer_to_extend(struct rlk_machine *machine, enum rlk_script script, int64_t sent_at,
+                             const struct rlk_answer *answer)
 {
 	if (answer->outcome != RLK_HELD) {
 		lose(machine);
 		return;
 	}
-	machine->unacknowledged = false;
+	machine->unacknowledged &= script == RLK_RENEW;
 	machine->valid_until = rlk_lease_end(sent_at, sure_lease(machine));
 	machine->keep_at = renew_at(machine, sent_at);
 	if (machine->phase == RLK_EXTENDING) {
@@ -414,6 +416,7 @@ void rlk_machine_answer(struct rlk_machine *machine, enum rlk_script script, uin
 	}
 	take_evidence(machine, script, sent_at, &answer);
 	machine->backoff = 0;
+	machine->alone = false;
 	rlk_request_clear(asked ? &machine->ask : &machine->keep);
 	switch (script) {
 	case RLK_LOCK:
@@ -426,9 +429,17 @@ void rlk_machine_answer(struct rlk_machine *machine, enum rlk_script script, uin
 		answer_to_cancel(machine, &answer, now);
 		break;
 	default:
-		answer_to_extend(machine, sent_at, &answer);
+		answer_to_extend(machine, script, sent_at, &answer);
 		break;
 	}
+}
+
+/* The first redirection is followed at once. */
+static int64_t pause_after(struct rlk_machine *machine, enum rlk_remedy remedy)
+{
+	int64_t pause = remedy == RLK_REDIRECT && machine->backoff == 0 ? 0 : (int64_t)BACKOFF_MS << machine->backoff;
+	machine->backoff += machine->backoff < BACKOFF_DOUBLINGS;
+	return pause;
 }
 
 void rlk_machine_error(struct rlk_machine *machine, uint32_t number, int32_t status, enum rlk_remedy remedy,
@@ -440,10 +451,11 @@ void rlk_machine_error(struct rlk_machine *machine, uint32_t number, int32_t sta
 	if (!asked && !kept) {
 		return;
 	}
-	if (remedy != RLK_SEND_SCRIPT) {
+	if (remedy == RLK_TRY_ALONE && !machine->alone) {
+		machine->alone = true;
+	} else if (remedy != RLK_SEND_SCRIPT) {
 		machine->trouble = status;
-		again = now + ((int64_t)BACKOFF_MS << machine->backoff);
-		machine->backoff += machine->backoff < BACKOFF_DOUBLINGS;
+		again = now + pause_after(machine, remedy);
 	}
 	if (kept) {
 		/* A lease is worth trying for as long as it lasts, whatever the error. */

@@ -59,10 +59,42 @@ void rlk_names_build(struct rlk_names *names, char *buffer, const char *name, si
 {
 	struct rlk_slice whole = { name, length };
 	struct rlk_slice tag = tag_of(name, length);
+	names->sharded = false;
 	char *at = finish(&names->name, buffer, put(buffer, name, length));
 	at = put_tagged(&names->queue, at, RLK_LITERAL(QUEUE_PREFIX), tag, whole);
 	at = put_tagged(&names->state, at, RLK_LITERAL(RLK_STATE_PREFIX), tag, whole);
 	finish(&names->channel, at, put(put(at, CHANNEL_PREFIX, sizeof CHANNEL_PREFIX - 1), name, length));
+}
+
+bool rlk_name_has_slot(const char *name, size_t length)
+{
+	return tag_of(name, length).length > 0;
+}
+
+/* CRC-16 as XMODEM has it. */
+uint16_t rlk_names_slot(const struct rlk_names *names)
+{
+	struct rlk_slice tag = tag_of(names->name.data, names->name.length);
+	unsigned crc = 0;
+	for (size_t i = 0; i < tag.length; i++) {
+		crc ^= (unsigned)(uint8_t)tag.data[i] << 8;
+		for (int bit = 0; bit < 8; bit++) {
+			crc = crc << 1 ^ ((crc & 0x8000) != 0 ? 0x1021 : 0);
+		}
+	}
+	return crc % RLK_SLOTS;
+}
+
+size_t rlk_names_inbox_size(const struct rlk_names *names)
+{
+	return sizeof RLK_INBOX_PREFIX "{}:" + tag_of(names->name.data, names->name.length).length + RLK_CLIENT_LENGTH;
+}
+
+struct rlk_slice rlk_names_inbox(const struct rlk_names *names, char *buffer, struct rlk_slice client)
+{
+	struct rlk_slice tag = tag_of(names->name.data, names->name.length), inbox;
+	put_tagged(&inbox, buffer, RLK_LITERAL(RLK_INBOX_PREFIX), tag, client);
+	return inbox;
 }
 
 bool rlk_names_of_state(struct rlk_slice key, struct rlk_slice *name)

@@ -92,8 +92,9 @@ void rlk_machine_cancel_words(const struct rlk_machine *machine, struct rlk_word
  * must not meet a later one. */
 static enum rlk_script extend_words(struct rlk_machine *machine, struct rlk_words *words, bool whole, int64_t now)
 {
-	bool states = machine->unacknowledged || machine->phase == RLK_EXTENDING || machine->lease < 0 ||
+	bool states = machine->unacknowledged || machine->phase == RLK_EXTENDING ||
 	              now - machine->stated_at >= STATE_REFRESH_MS;
+	states = machine->lease < 0 || (states && !machine->alone);
 	enum rlk_script script = states ? RLK_EXTEND : RLK_RENEW;
 	/* It may come true without an answer: if it is the shorter lease, it counts at once. So may be the TTL of an
 	 * acknowledgement, if the hand-off lease is long. */
@@ -118,7 +119,8 @@ static enum rlk_script ask_words(struct rlk_machine *machine, struct rlk_words *
 {
 	switch (machine->phase) {
 	case RLK_RELEASING:
-		rlk_words_begin(words, RLK_UNLOCK, whole, &machine->room->names);
+		(machine->alone ? rlk_words_begin_alone : rlk_words_begin)(words, RLK_UNLOCK, whole,
+		                                                           &machine->room->names);
 		rlk_words_add(words, token_of(machine));
 		rlk_words_add(words, machine->unacknowledged || machine->lasting ? RLK_LITERAL("1") : RLK_LITERAL("0"));
 		return RLK_UNLOCK;

@@ -14,21 +14,36 @@ void rlk_words_add_number(struct rlk_words *words, int64_t number)
 	rlk_words_add(words, (struct rlk_slice) { digits, rlk_decimal(digits, number) });
 }
 
-void rlk_words_begin(struct rlk_words *words, enum rlk_script script, bool whole, const struct rlk_names *names)
+static void begin(struct rlk_words *words, enum rlk_script script, bool whole)
 {
 	const struct rlk_script_source *source = &rlk_script_sources[script];
 	words->count = 0;
 	words->numbers = 0;
 	rlk_words_add(words, whole ? RLK_LITERAL("EVAL") : RLK_LITERAL("EVALSHA"));
 	rlk_words_add(words, whole ? source->text : source->sha1);
+}
+
+void rlk_words_begin_alone(struct rlk_words *words, enum rlk_script script, bool whole, const struct rlk_names *names)
+{
+	begin(words, script, whole);
+	rlk_words_add(words, RLK_LITERAL("1"));
+	rlk_words_add(words, names->name);
+}
+
+void rlk_words_begin(struct rlk_words *words, enum rlk_script script, bool whole, const struct rlk_names *names)
+{
 	if (script == RLK_RENEW) {
-		/* The lock's own key alone: a slot that moves must not end a lease (protocol 9). */
-		rlk_words_add(words, RLK_LITERAL("1"));
-		rlk_words_add(words, names->name);
+		/* A slot that moves must not end a lease (protocol 9). */
+		rlk_words_begin_alone(words, script, whole, names);
 		return;
 	}
-	rlk_words_add(words, RLK_LITERAL("3"));
+	begin(words, script, whole);
+	rlk_words_add(words, names->sharded ? RLK_LITERAL("4") : RLK_LITERAL("3"));
 	rlk_words_add(words, names->name);
 	rlk_words_add(words, names->queue);
 	rlk_words_add(words, names->state);
+	if (names->sharded) {
+		/* Once more: so the scripts know. */
+		rlk_words_add(words, names->name);
+	}
 }

@@ -81,6 +81,24 @@ static void renewal_is_tried_for_as_long_as_the_lease_lasts_whatever_the_error(v
 	}
 }
 
+/* Its slot moves. The state still calls the hand-off pending: a release has to put that right. */
+static void acknowledgement_can_do_with_the_lock_alone(void **state)
+{
+	(void)state;
+	make_handed();
+	int64_t due = rlk_machine_wake(&machine, START + 300);
+	assert_sends(RLK_EXTEND, due);
+	rlk_machine_error(&machine, number, REDISLOCK_SERVER, RLK_TRY_ALONE, due + 1);
+	assert_request(RLK_RENEW, "1|foo|" TOKEN "|30000", due + 1);
+	answer(RLK_RENEW, told(RLK_HELD), due + 1, due + 2);
+	assert_held_until(due + 1 + TTL_SURE);
+	assert_true(machine.unacknowledged);
+	due = rlk_machine_wake(&machine, due + 2);
+	assert_sends(RLK_EXTEND, due);
+	answer(RLK_EXTEND, told(RLK_HELD), due, due + 1);
+	assert_false(machine.unacknowledged);
+}
+
 static void renewal_that_makes_no_sense_is_tried_again(void **state)
 {
 	(void)state;
@@ -140,6 +158,7 @@ int main(void)
 		cmocka_unit_test(unanswered_renewal_ends_at_the_local_validity),
 		cmocka_unit_test(renewal_that_got_lost_is_sent_again_at_once),
 		cmocka_unit_test(renewal_is_tried_for_as_long_as_the_lease_lasts_whatever_the_error),
+		cmocka_unit_test(acknowledgement_can_do_with_the_lock_alone),
 		cmocka_unit_test(renewal_that_makes_no_sense_is_tried_again),
 		cmocka_unit_test(unknown_script_of_a_renewal_is_sent_at_once),
 		cmocka_unit_test(not_mine_to_a_renewal_means_lost_at_once),

@@ -185,6 +185,34 @@ static void release_that_passing_errors_delay_is_sent_again(void **state)
 	assert_done(REDISLOCK_OK);
 }
 
+/* Its slot moves, and the other keys are elsewhere or nowhere. */
+static void release_can_do_with_the_lock_alone(void **state)
+{
+	(void)state;
+	make_releasing();
+	rlk_machine_error(&machine, number, REDISLOCK_SERVER, RLK_TRY_ALONE, START + 20);
+	assert_request(RLK_UNLOCK, "1|foo|" TOKEN "|0", START + 20);
+	rlk_machine_error(&machine, number, REDISLOCK_SERVER, RLK_TRY_ALONE, START + 21);
+	assert_sends_nothing(START + 30);
+	assert_request(RLK_UNLOCK, "1|foo|" TOKEN "|0", START + 31);
+	answer(RLK_UNLOCK, told(RLK_HELD), START + 31, START + 32);
+	assert_done(REDISLOCK_OK);
+	assert_false(machine.alone);
+}
+
+static void redirection_is_followed_at_once_but_not_in_circles(void **state)
+{
+	(void)state;
+	make_releasing();
+	rlk_machine_error(&machine, number, REDISLOCK_SERVER, RLK_REDIRECT, START + 20);
+	assert_sends(RLK_UNLOCK, START + 20);
+	rlk_machine_error(&machine, number, REDISLOCK_SERVER, RLK_REDIRECT, START + 21);
+	assert_sends_nothing(START + 40);
+	assert_sends(RLK_UNLOCK, START + 41);
+	answer(RLK_UNLOCK, told(RLK_HELD), START + 41, START + 42);
+	assert_done(REDISLOCK_OK);
+}
+
 static void refused_release_leaves_the_hold_as_it_was_but_renews_it_no_more(void **state)
 {
 	(void)state;
@@ -299,6 +327,8 @@ int main(void)
 		cmocka_unit_test(extension_whose_answer_was_lost_does_not_make_a_lost_lock_released),
 		cmocka_unit_test(lock_whose_answer_was_lost_does_not_make_a_lost_lock_released),
 		cmocka_unit_test(release_that_passing_errors_delay_is_sent_again),
+		cmocka_unit_test(release_can_do_with_the_lock_alone),
+		cmocka_unit_test(redirection_is_followed_at_once_but_not_in_circles),
 		cmocka_unit_test(refused_release_leaves_the_hold_as_it_was_but_renews_it_no_more),
 		cmocka_unit_test(release_that_makes_no_sense_can_be_tried_again),
 		cmocka_unit_test(release_without_a_connection_ends_with_its_patience),

@@ -209,6 +209,44 @@ static void key_that_is_no_state_tells_no_name(void **state)
 	}
 }
 
+/* Numbers from a server's CLUSTER KEYSLOT. */
+static void slot_is_that_of_the_tag(void **state)
+{
+	static const struct {
+		const char *name;
+		uint16_t slot;
+	} known[] = {
+		{ "foo", 12182 }, { "a{b}c", 3300 }, { "b", 3300 }, { "123456789", 12739 }, { "foo{bar", 15278 }
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+		build(known[i].name, strlen(known[i].name));
+		assert_true(rlk_name_has_slot(known[i].name, strlen(known[i].name)));
+		assert_int_equal(rlk_names_slot(&names), known[i].slot);
+	}
+}
+
+static void name_with_a_closing_brace_and_no_tag_has_no_slot(void **state)
+{
+	(void)state;
+	assert_false(rlk_name_has_slot("foo}", 4));
+	assert_false(rlk_name_has_slot("{}foo", 5));
+	assert_true(rlk_name_has_slot("{", 1));
+}
+
+static void inbox_in_a_cluster_has_the_tag(void **state)
+{
+	struct rlk_slice client = RLK_LITERAL("0123456789abcdef0123456789abcdef");
+	(void)state;
+	build("a{b}c", 5);
+	size_t size = rlk_names_inbox_size(&names);
+	char *inbox = malloc(size);
+	assert_non_null(inbox);
+	assert_is(rlk_names_inbox(&names, inbox, client), "rlock-inbox:{b}:0123456789abcdef0123456789abcdef");
+	assert_int_equal(strlen(inbox) + 1, size);
+	free(inbox);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +257,9 @@ int main(void)
 		cmocka_unit_test(any_byte_may_be_in_a_name),
 		cmocka_unit_test(longest_name_fits),
 		cmocka_unit_test(all_keys_of_a_lock_lie_in_one_slot),
+		cmocka_unit_test(slot_is_that_of_the_tag),
+		cmocka_unit_test(name_with_a_closing_brace_and_no_tag_has_no_slot),
+		cmocka_unit_test(inbox_in_a_cluster_has_the_tag),
 		cmocka_unit_test(state_key_tells_its_name),
 		cmocka_unit_test(key_that_is_no_state_tells_no_name),
 	};

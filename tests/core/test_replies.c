@@ -221,7 +221,9 @@ static void error_is_known_by_its_code(void **state)
 	assert_error("NOSCRIPT No matching script. Please use EVAL.", REDISLOCK_SERVER, RLK_SEND_SCRIPT);
 	assert_error("LOADING Redis is loading the dataset in memory", REDISLOCK_SERVER, RLK_TRY_AGAIN);
 	assert_error("BUSY Redis is busy running a script.", REDISLOCK_SERVER, RLK_TRY_AGAIN);
-	assert_error("TRYAGAIN Multiple keys request during rehashing of slot", REDISLOCK_SERVER, RLK_TRY_AGAIN);
+	assert_error("TRYAGAIN Multiple keys request during rehashing of slot", REDISLOCK_SERVER, RLK_TRY_ALONE);
+	assert_error("MOVED 3999 127.0.0.1:6381", REDISLOCK_SERVER, RLK_REDIRECT);
+	assert_error("ASK 3999 127.0.0.1:6381", REDISLOCK_SERVER, RLK_REDIRECT);
 	assert_error("CLUSTERDOWN The cluster is down", REDISLOCK_SERVER, RLK_TRY_AGAIN);
 	assert_error("MASTERDOWN Link with MASTER is down", REDISLOCK_SERVER, RLK_TRY_AGAIN);
 	assert_error("READONLY You can't write against a read only replica.", REDISLOCK_READ_ONLY, RLK_RECONNECT);

@@ -4,7 +4,7 @@
 #include "machine.h"
 #include "sha1.h"
 
-static const struct rlk_names names = { { "foo", 3 }, { "queue", 5 }, { "state", 5 }, { "channel", 7 } };
+static const struct rlk_names names = { { "foo", 3 }, { "queue", 5 }, { "state", 5 }, { "channel", 7 }, false };
 
 static bool equals(struct rlk_slice word, const char *text)
 {
@@ -75,6 +75,20 @@ static void renewal_names_the_lock_alone_and_all_else_three_keys(void **state)
 	}
 }
 
+static void in_a_cluster_the_name_comes_once_more(void **state)
+{
+	struct rlk_names sharded = names;
+	(void)state;
+	sharded.sharded = true;
+	for (int script = 0; script < RLK_SCRIPTS; script++) {
+		struct rlk_words words;
+		rlk_words_begin(&words, (enum rlk_script)script, false, &sharded);
+		assert_words(&words, script == RLK_RENEW ? "1|foo" : "4|foo|queue|state|foo");
+		rlk_words_begin_alone(&words, (enum rlk_script)script, false, &sharded);
+		assert_words(&words, "1|foo");
+	}
+}
+
 static void script_goes_by_its_digest_or_as_a_whole(void **state)
 {
 	(void)state;
@@ -126,6 +140,7 @@ int main(void)
 		cmocka_unit_test(texts_stand_in_the_order_of_their_numbers),
 		cmocka_unit_test(texts_are_without_comments_and_with_what_they_share),
 		cmocka_unit_test(renewal_names_the_lock_alone_and_all_else_three_keys),
+		cmocka_unit_test(in_a_cluster_the_name_comes_once_more),
 		cmocka_unit_test(script_goes_by_its_digest_or_as_a_whole),
 		cmocka_unit_test(numbers_are_written_with_all_their_digits),
 		cmocka_unit_test(words_begin_anew),

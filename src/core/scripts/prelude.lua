@@ -42,9 +42,16 @@ local function lease(ttl, handoff)
 	return ttl > 0 and ttl or handoff
 end
 
+-- In a cluster the name comes once more, as a fourth key: then what is published to clients stays in its slot.
+local sharded = KEYS[4]
+
+local function inbox(client)
+	return 'rlock-inbox:' .. (sharded and string.sub(queue, 13, #queue - #name) or '') .. client
+end
+
 local function alive(ticket)
 	local client = string.match(ticket, '^%S+ (%S+)')
-	return client and call('PUBSUB', 'NUMSUB', 'rlock-inbox:' .. client)[2] ~= 0
+	return client and call('PUBSUB', sharded and 'SHARDNUMSUB' or 'NUMSUB', inbox(client))[2] ~= 0
 end
 
 -- Takes the first ticket out of the queue whose client listens, or mine; those before it are dropped, a bounded number in
@@ -66,8 +73,16 @@ local function hand_to(ticket, last)
 	local fence = later(last)
 	call('SET', name, token, 'PX', handoff)
 	local number = write_state(fence, token, client, label, tonumber(handoff))
-	redis.pcall('PUBLISH', 'rlock-inbox:' .. client, 'grant ' .. token .. ' ' .. number .. ' ' .. handoff .. ' ' .. name)
+	local grant = 'grant ' .. token .. ' ' .. number .. ' ' .. handoff .. ' ' .. name
+	redis.pcall(sharded and 'SPUBLISH' or 'PUBLISH', inbox(client), grant)
 	return fence
+end
+
+-- It goes to all servers of a cluster, and only names with a tag can have others than redislock there (protocol 8).
+local function announce()
+	if not sharded or string.find(name, '{', 1, true) then
+		redis.pcall('PUBLISH', 'rlock-channel:' .. name, 'ok')
+	end
 end
 
 -- Whoever holds the lock gives it up. unacknowledged: it came by a hand-off that the state still calls pending.
@@ -81,10 +96,10 @@ local function hand_over(unacknowledged)
 	elseif unacknowledged then
 		call('DEL', name)
 		write_state(fence, token, '-', label, 1)
-		redis.pcall('PUBLISH', 'rlock-channel:' .. name, 'ok')
+		announce()
 	else
 		call('DEL', name)
-		redis.pcall('PUBLISH', 'rlock-channel:' .. name, 'ok')
+		announce()
 	end
 	return 1
 end
