@@ -23,6 +23,8 @@ struct rlk_connection {
 	int fd;           /* -1: none */
 	struct rlk_watch *watch;
 	const struct rlk_address *address;
+	char host[RLK_HOST_MAX + 1]; /* empty for a unix socket */
+	uint16_t port;
 	int64_t deadline; /* of the opening */
 	int64_t patience; /* of its present phase; never later */
 	struct rlk_resolver resolver;
@@ -272,7 +274,7 @@ static void connected(struct rlk_connection *connection)
 		return;
 	}
 	connection->phase = SECURING;
-	if (rlk_tls_start(&connection->tls, connection->fd, connection->address)) {
+	if (rlk_tls_start(&connection->tls, connection->fd, connection->host, &connection->address->tls_files)) {
 		step_securing(connection);
 	} else {
 		fail_by_tls(connection);
@@ -416,20 +418,31 @@ void rlk_connection_step(struct rlk_connection *connection, int64_t now)
 static void set_name(struct rlk_connection *connection)
 {
 	const struct rlk_address *address = connection->address;
-	bool brackets = address->host != NULL && strchr(address->host, ':') != NULL;
+	bool brackets = strchr(connection->host, ':') != NULL;
 
 	if (address->path != NULL) {
 		snprintf(connection->name, sizeof connection->name, "%s", address->path);
 	} else {
-		snprintf(connection->name, sizeof connection->name, brackets ? "[%s]:%u" : "%s:%u", address->host,
-		         (unsigned)address->port);
+		snprintf(connection->name, sizeof connection->name, brackets ? "[%s]:%u" : "%s:%u", connection->host,
+		         (unsigned)connection->port);
 	}
 }
 
 void rlk_connection_open(struct rlk_connection *connection, const struct rlk_address *address,
                          const struct rlk_connection *twin, int64_t deadline, int64_t now)
 {
+	const struct rlk_host host = { address->host, address->port };
+
+	rlk_connection_open_node(connection, address, &host, twin, deadline, now);
+}
+
+void rlk_connection_open_node(struct rlk_connection *connection, const struct rlk_address *address,
+                              const struct rlk_host *node, const struct rlk_connection *twin, int64_t deadline,
+                              int64_t now)
+{
 	rlk_connection_close(connection);
+	snprintf(connection->host, sizeof connection->host, "%s", node->name != NULL ? node->name : "");
+	connection->port = node->port;
 	connection->address = address;
 	connection->deadline = deadline;
 	connection->peer = 0;
@@ -444,7 +457,8 @@ void rlk_connection_open(struct rlk_connection *connection, const struct rlk_add
 	if (twin != NULL && twin->state == RLK_READY) {
 		rlk_resolver_take(&connection->resolver, &twin->resolver.peers[twin->peer]);
 	} else {
-		rlk_resolver_start(&connection->resolver, address, connection->watch);
+		rlk_resolver_start(&connection->resolver, address->path, connection->host, connection->port,
+		                   connection->watch);
 	}
 	resolved(connection, now);
 	fail_if_late(connection, now);

@@ -139,22 +139,22 @@ void rlk_resolver_take(struct rlk_resolver *resolver, const struct rlk_peer *pee
 	resolver->done = true;
 }
 
-void rlk_resolver_start(struct rlk_resolver *resolver, const struct rlk_address *address, struct rlk_watch *watch)
+void rlk_resolver_start(struct rlk_resolver *resolver, const char *path, const char *host, uint16_t port,
+                        struct rlk_watch *watch)
 {
 	struct rlk_peer peer;
 
 	memset(resolver, 0, sizeof *resolver);
-	resolver->port = address->port;
+	resolver->port = port;
 	resolver->watch = watch;
-	if (address->path != NULL ? rlk_peer_unix(&peer, address->path)
-	                          : rlk_peer_numeric(&peer, address->host, address->port)) {
+	if (path != NULL ? rlk_peer_unix(&peer, path) : rlk_peer_numeric(&peer, host, port)) {
 		rlk_resolver_take(resolver, &peer);
-	} else if (address->path != NULL) {
+	} else if (path != NULL) {
 		resolver->status = REDISLOCK_CONNECTION_REFUSED;
 		resolver->text = "the path is too long for a unix socket";
 		resolver->done = true;
 	} else {
-		look_up(resolver, address->host);
+		look_up(resolver, host);
 	}
 }
 

@@ -175,11 +175,8 @@ static bool expect_host(struct rlk_tls *tls, const char *host)
 	return SSL_set1_host(tls->ssl, name) == 1 && SSL_set_tlsext_host_name(tls->ssl, name) == 1;
 }
 
-bool rlk_tls_start(struct rlk_tls *tls, int fd, const struct rlk_address *address)
+bool rlk_tls_start(struct rlk_tls *tls, int fd, const char *host, const struct rlk_tls_files *files)
 {
-	const struct rlk_tls_files *files = &address->tls_files;
-	const char *host = files->server_name != NULL ? files->server_name : address->host;
-
 	ERR_clear_error();
 	tls->fd = fd;
 	tls->status = REDISLOCK_OK;
@@ -187,7 +184,8 @@ bool rlk_tls_start(struct rlk_tls *tls, int fd, const struct rlk_address *addres
 		return false;
 	}
 	tls->ssl = SSL_new(tls->context);
-	if (tls->ssl == NULL || !make_bio(tls) || !expect_host(tls, host)) {
+	if (tls->ssl == NULL || !make_bio(tls) ||
+	    !expect_host(tls, files->server_name != NULL ? files->server_name : host)) {
 		return fail_by_memory(tls);
 	}
 	SSL_set_connect_state(tls->ssl);

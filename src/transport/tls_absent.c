@@ -10,7 +10,7 @@
 
 const bool rlk_tls_built = false;
 
-bool rlk_tls_start(struct rlk_tls *tls, int fd, const struct rlk_address *address)
+bool rlk_tls_start(struct rlk_tls *tls, int fd, const char *host, const struct rlk_tls_files *files)
 {
 	(void)fd;
 	(void)address;

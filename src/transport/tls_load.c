@@ -60,11 +60,11 @@ static const struct rlk_tls_module *load(struct rlk_tls *tls)
 	return NULL;
 }
 
-bool rlk_tls_start(struct rlk_tls *tls, int fd, const struct rlk_address *address)
+bool rlk_tls_start(struct rlk_tls *tls, int fd, const char *host, const struct rlk_tls_files *files)
 {
 	const struct rlk_tls_module *module = load(tls);
 
-	return module != NULL && module->start(tls, fd, address);
+	return module != NULL && module->start(tls, fd, host, files);
 }
 
 /* The others are for what was started, or what is all zero. */

@@ -11,9 +11,17 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* A name or a numeric address, and a port. */
+struct rlk_host {
+	char *name;
+	uint16_t port;
+};
+
+enum { RLK_SEEDS = 16, RLK_HOST_MAX = 255 };
+
 /* Where a server is and what to greet it with; all texts are owned and NUL-terminated, NULL where there is none. */
 struct rlk_address {
-	char *host; /* a name or a numeric address; NULL for a unix socket */
+	char *host; /* a name or a numeric address; NULL for a unix socket and for a cluster */
 	char *path; /* the unix socket; NULL for TCP */
 	uint16_t port;
 	int32_t db;
@@ -21,6 +29,8 @@ struct rlk_address {
 	char *password;
 	char *client_name;
 	bool tls;
+	struct rlk_host seeds[RLK_SEEDS]; /* a cluster's nodes to ask first */
+	size_t seed_count;                /* 0: it is no cluster */
 	struct rlk_tls_files {
 		char *authorities, *authority_folder; /* whom to trust; the system's where both are NULL */
 		char *certificate, *key;              /* who we are; both or none */
@@ -67,6 +77,11 @@ void rlk_connection_free(struct rlk_connection *connection);
  * may be CLOSED or READY at once: look at the state. */
 void rlk_connection_open(struct rlk_connection *connection, const struct rlk_address *address,
                          const struct rlk_connection *twin, int64_t deadline, int64_t now);
+
+/* The same to a node of a cluster, in the place of the address's host. */
+void rlk_connection_open_node(struct rlk_connection *connection, const struct rlk_address *address,
+                              const struct rlk_host *node, const struct rlk_connection *twin, int64_t deadline,
+                              int64_t now);
 
 /* Closes without a word to the server. Keeps its memory for the next opening; clears a failure. */
 void rlk_connection_close(struct rlk_connection *connection);

@@ -74,8 +74,9 @@ struct rlk_resolver {
 	size_t peer_count;
 };
 
-/* Starts to find the peers of an address; only a name takes time. Must be idle. */
-void rlk_resolver_start(struct rlk_resolver *resolver, const struct rlk_address *address, struct rlk_watch *watch);
+/* Starts to find the peers of a unix socket or (path is NULL) a host; only a name takes time. Must be idle. */
+void rlk_resolver_start(struct rlk_resolver *resolver, const char *path, const char *host, uint16_t port,
+                        struct rlk_watch *watch);
 
 /* Takes a peer that is known. Must be idle. */
 void rlk_resolver_take(struct rlk_resolver *resolver, const struct rlk_peer *peer);
@@ -108,9 +109,9 @@ struct rlk_tls {
 
 enum rlk_tls_step { RLK_TLS_DONE, RLK_TLS_READ, RLK_TLS_WRITE, RLK_TLS_FAILED };
 
-/* Gets ready to shake hands over a connected socket. It reads the files each time: they may have been renewed. False if
- * it failed: see status and text; stop it in any case. */
-bool rlk_tls_start(struct rlk_tls *tls, int fd, const struct rlk_address *address);
+/* Gets ready to shake hands with a host over a connected socket. It reads the files each time: they may have been
+ * renewed. False if it failed: see status and text; stop it in any case. */
+bool rlk_tls_start(struct rlk_tls *tls, int fd, const char *host, const struct rlk_tls_files *files);
 
 /* Shakes hands as far as it goes: done, failed, or what the socket must be ready for. */
 enum rlk_tls_step rlk_tls_shake(struct rlk_tls *tls);
@@ -129,7 +130,7 @@ void rlk_tls_stop(struct rlk_tls *tls);
 
 struct rlk_tls_module {
 	const char *version;
-	bool (*start)(struct rlk_tls *tls, int fd, const struct rlk_address *address);
+	bool (*start)(struct rlk_tls *tls, int fd, const char *host, const struct rlk_tls_files *files);
 	enum rlk_tls_step (*shake)(struct rlk_tls *tls);
 	ssize_t (*send)(struct rlk_tls *tls, const void *data, size_t length);
 	ssize_t (*receive)(struct rlk_tls *tls, void *data, size_t size);

@@ -14,7 +14,6 @@
 #include <sys/un.h>
 
 #define URL_MAX 4096
-#define HOST_MAX 255
 #define DEFAULT_PORT 6379
 
 /* Where to say what is wrong. */
@@ -148,41 +147,41 @@ static int32_t parse_credentials(struct rlk_slice raw, struct rlk_address *addre
 	return status;
 }
 
-static int32_t parse_bracketed(struct rlk_slice raw, struct rlk_address *address, const struct complaint *complaint)
+static int32_t parse_bracketed(struct rlk_slice raw, char **host, const struct complaint *complaint)
 {
 	struct in6_addr ignored;
 	char *scope;
-	int32_t status = decode(raw, "the host", &address->host, complaint);
+	int32_t status = decode(raw, "the host", host, complaint);
 	bool good;
 
 	if (status != REDISLOCK_OK) {
 		return status;
 	}
-	scope = strchr(address->host, '%');
+	scope = strchr(*host, '%');
 	if (scope != NULL) {
 		*scope = '\0';
 	}
-	good = inet_pton(AF_INET6, address->host, &ignored) == 1 && (scope == NULL || scope[1] != '\0');
+	good = inet_pton(AF_INET6, *host, &ignored) == 1 && (scope == NULL || scope[1] != '\0');
 	if (scope != NULL) {
 		*scope = '%';
 	}
 	return good ? REDISLOCK_OK : invalid(complaint, "the host", " in brackets isn't an IPv6 address");
 }
 
-static int32_t parse_name(struct rlk_slice raw, struct rlk_address *address, const struct complaint *complaint)
+static int32_t parse_name(struct rlk_slice raw, char **host, const struct complaint *complaint)
 {
-	int32_t status = decode(raw, "the host", &address->host, complaint);
+	int32_t status = decode(raw, "the host", host, complaint);
 
 	if (status != REDISLOCK_OK) {
 		return status;
 	}
-	if (address->host[0] == '\0') {
+	if ((*host)[0] == '\0') {
 		return invalid(complaint, "the host", " is missing");
 	}
-	if (strlen(address->host) > HOST_MAX) {
+	if (strlen(*host) > RLK_HOST_MAX) {
 		return invalid(complaint, "the host", " is longer than 255 bytes");
 	}
-	for (const char *at = address->host; *at != '\0'; at++) {
+	for (const char *at = *host; *at != '\0'; at++) {
 		if ((unsigned char)*at <= ' ' || *at == 0x7f || strchr("/@?#[]\\,", *at) != NULL) {
 			return invalid(complaint, "the host", " contains a character that can't be in a host's name");
 		}
@@ -190,11 +189,11 @@ static int32_t parse_name(struct rlk_slice raw, struct rlk_address *address, con
 	return REDISLOCK_OK;
 }
 
-static int32_t parse_server(struct rlk_slice raw, struct rlk_address *address, const struct complaint *complaint)
+static int32_t parse_server(struct rlk_slice raw, char **host, uint16_t *port, const struct complaint *complaint)
 {
 	const char *end = raw.data + raw.length;
 	const char *rest;
-	int64_t port = DEFAULT_PORT;
+	int64_t number = DEFAULT_PORT;
 	int32_t status;
 
 	if (raw.length > 0 && raw.data[0] == '[') {
@@ -202,7 +201,7 @@ static int32_t parse_server(struct rlk_slice raw, struct rlk_address *address, c
 		if (closing == end) {
 			return invalid(complaint, "the host", " has a [ without a ]");
 		}
-		status = parse_bracketed(between(raw.data + 1, closing), address, complaint);
+		status = parse_bracketed(between(raw.data + 1, closing), host, complaint);
 		rest = closing + 1;
 		if (status == REDISLOCK_OK && rest < end && *rest != ':') {
 			return invalid(complaint, "after the host", " only a port can follow, as in [::1]:6379");
@@ -214,15 +213,33 @@ static int32_t parse_server(struct rlk_slice raw, struct rlk_address *address, c
 			               " has more than one colon: put an IPv6 address in brackets, "
 			               "and write : and @ in a password as %3A and %40");
 		}
-		status = parse_name(between(raw.data, rest), address, complaint);
+		status = parse_name(between(raw.data, rest), host, complaint);
 	}
 	if (status == REDISLOCK_OK && rest < end &&
-	    (!parse_number(between(rest + 1, end), UINT16_MAX, &port) || port == 0)) {
+	    (!parse_number(between(rest + 1, end), UINT16_MAX, &number) || number == 0)) {
 		return invalid(complaint, "the port",
 		               " must be a number from 1 to 65535 (write / ? # in a password as %2F %3F %23)");
 	}
-	address->port = (uint16_t)port;
+	*port = (uint16_t)number;
 	return status;
+}
+
+/* Nodes of a cluster, with commas between them. */
+static int32_t parse_seeds(struct rlk_slice raw, struct rlk_address *address, const struct complaint *complaint)
+{
+	for (const char *at = raw.data, *end = raw.data + raw.length; at <= end;) {
+		const char *comma = find(between(at, end), ",");
+		if (address->seed_count == RLK_SEEDS) {
+			return invalid(complaint, "it", " names more than 16 nodes; some are enough");
+		}
+		struct rlk_host *seed = &address->seeds[address->seed_count++];
+		int32_t status = parse_server(between(at, comma), &seed->name, &seed->port, complaint);
+		if (status != REDISLOCK_OK) {
+			return status;
+		}
+		at = comma + 1;
+	}
+	return REDISLOCK_OK;
 }
 
 /* What TLS needs to know besides: KEY=VALUE&... */
@@ -270,7 +287,8 @@ static int32_t parse_tls(struct rlk_slice raw, struct rlk_address *address, cons
 	return REDISLOCK_OK;
 }
 
-static int32_t parse_tcp(struct rlk_slice raw, struct rlk_address *address, const struct complaint *complaint)
+static int32_t parse_tcp(struct rlk_slice raw, bool cluster, struct rlk_address *address,
+                         const struct complaint *complaint)
 {
 	const char *end = raw.data + raw.length;
 	const char *slash = find(raw, "/?#");
@@ -287,8 +305,10 @@ static int32_t parse_tcp(struct rlk_slice raw, struct rlk_address *address, cons
 	if (server > raw.data) {
 		status = parse_credentials(between(raw.data, server - 1), address, complaint);
 	}
-	if (status == REDISLOCK_OK) {
-		status = parse_server(between(server, slash), address, complaint);
+	if (status == REDISLOCK_OK && cluster) {
+		status = parse_seeds(between(server, slash), address, complaint);
+	} else if (status == REDISLOCK_OK) {
+		status = parse_server(between(server, slash), &address->host, &address->port, complaint);
 	}
 	if (status == REDISLOCK_OK && address->tls && query < end && *query == '?') {
 		status = parse_tls(between(query + 1, end), address, complaint);
@@ -300,6 +320,9 @@ static int32_t parse_tcp(struct rlk_slice raw, struct rlk_address *address, cons
 	}
 	if (status == REDISLOCK_OK && end - slash > 1) { /* without the query */
 		status = parse_db(between(slash + 1, end), address, complaint);
+	}
+	if (status == REDISLOCK_OK && cluster && address->db != 0) {
+		return invalid(complaint, "the database", " of a cluster is always 0");
 	}
 	return status;
 }
@@ -336,9 +359,10 @@ static bool has_scheme(const char *url, const char *scheme)
 
 static int32_t parse(const char *url, struct rlk_address *address, const struct complaint *complaint)
 {
-	static const char *const absent[] = { "redis+sentinel://", "redis+cluster://" };
+	static const char *const absent[] = { "redis+sentinel://" };
 	const char *start;
 	struct rlk_slice rest;
+	bool cluster;
 
 	if (url == NULL) {
 		return invalid(complaint, "there", " is none");
@@ -348,18 +372,18 @@ static int32_t parse(const char *url, struct rlk_address *address, const struct 
 	}
 	start = strstr(url, "://");
 	if (start == NULL) {
-		return invalid(complaint, "it", " must begin with redis://, rediss:// or unix://");
+		return invalid(complaint, "it", " must begin with redis://, rediss://, redis+cluster:// or unix://");
 	}
 	rest = between(start + 3, url + strlen(url));
-	if (has_scheme(url, "redis://")) {
-		return parse_tcp(rest, address, complaint);
-	}
-	if (has_scheme(url, "rediss://")) {
+	cluster = has_scheme(url, "redis+cluster://") || has_scheme(url, "rediss+cluster://");
+	if (has_scheme(url, "rediss://") || has_scheme(url, "rediss+cluster://")) {
 		if (!rlk_tls_built) {
 			return complain(complaint, REDISLOCK_UNSUPPORTED, "rediss://", " needs a build with TLS");
 		}
 		address->tls = true;
-		return parse_tcp(rest, address, complaint);
+	}
+	if (has_scheme(url, "redis://") || address->tls || cluster) {
+		return parse_tcp(rest, cluster, address, complaint);
 	}
 	if (has_scheme(url, "unix://")) {
 		return parse_unix(rest, address, complaint);
@@ -370,7 +394,7 @@ static int32_t parse(const char *url, struct rlk_address *address, const struct 
 		}
 	}
 	return complain(complaint, REDISLOCK_UNSUPPORTED, "its scheme",
-	                " is not supported: use redis://, rediss:// or unix://");
+	                " is not supported: use redis://, rediss://, redis+cluster:// or unix://");
 }
 
 int32_t rlk_address_parse(const char *url, struct rlk_address *address, char *text, size_t size)
@@ -409,6 +433,9 @@ int32_t rlk_address_set(char **text, const char *value)
 
 void rlk_address_clear(struct rlk_address *address)
 {
+	for (size_t i = 0; i < address->seed_count; i++) {
+		wipe(&address->seeds[i].name);
+	}
 	wipe(&address->host);
 	wipe(&address->path);
 	wipe(&address->user);

@@ -277,13 +277,44 @@ static void rediss_says_whom_to_trust_and_who_it_is(void **state)
 	refused("redis://host?ca=a", REDISLOCK_INVALID_ARGUMENT, "nothing can follow");
 }
 
+static void a_cluster_has_several_hosts(void **state)
+{
+	struct rlk_address address = parsed("redis+cluster://me:a,b@host,[::1]:7000,%68:1/0");
+
+	(void)state;
+	assert_null(address.host);
+	assert_string_equal(address.password, "a,b");
+	assert_int_equal(address.seed_count, 3);
+	assert_string_equal(address.seeds[0].name, "host");
+	assert_int_equal(address.seeds[0].port, 6379);
+	assert_string_equal(address.seeds[1].name, "::1");
+	assert_int_equal(address.seeds[1].port, 7000);
+	assert_string_equal(address.seeds[2].name, "h");
+	assert_int_equal(address.seeds[2].port, 1);
+	rlk_address_clear(&address);
+	invalid("redis+cluster://", "host is missing");
+	invalid("redis+cluster://a,", "host is missing");
+	invalid("redis+cluster://a,,b", "host is missing");
+	invalid("redis+cluster://a:0,b", "port");
+	invalid("redis+cluster://a/1", "always 0");
+	invalid("redis+cluster://a?ca=b", "nothing can follow");
+	invalid("redis+cluster://a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a", "16 nodes");
+	if (rlk_tls_built) {
+		address = parsed("rediss+cluster://a,b?ca=c");
+		assert_true(address.tls);
+		assert_int_equal(address.seed_count, 2);
+		rlk_address_clear(&address);
+	} else {
+		refused("rediss+cluster://a", REDISLOCK_UNSUPPORTED, "rediss://");
+	}
+}
+
 static void a_scheme_that_is_known_but_absent_is_unsupported(void **state)
 {
 	(void)state;
 	if (!rlk_tls_built)
 		refused("rediss://:secret@host", REDISLOCK_UNSUPPORTED, "rediss://");
 	refused("redis+sentinel://a,b/service", REDISLOCK_UNSUPPORTED, "redis+sentinel://");
-	refused("redis+cluster://a,b", REDISLOCK_UNSUPPORTED, "redis+cluster://");
 }
 
 static void an_unknown_scheme_is_unsupported(void **state)
@@ -363,6 +394,7 @@ int main(void)
 		cmocka_unit_test(a_nul_byte_is_invalid),
 		cmocka_unit_test(rediss_is_redis_with_tls),
 		cmocka_unit_test(rediss_says_whom_to_trust_and_who_it_is),
+		cmocka_unit_test(a_cluster_has_several_hosts),
 		cmocka_unit_test(a_scheme_that_is_known_but_absent_is_unsupported),
 		cmocka_unit_test(an_unknown_scheme_is_unsupported),
 		cmocka_unit_test(no_url_is_invalid),
