@@ -28,11 +28,12 @@ size_t rlk_names_size(const char *name, size_t length);
 void rlk_names_build(struct rlk_names *names, char *buffer, const char *name, size_t length);
 
 /* In a cluster: whether all keys of a name come out in one slot, which, and the channel of a client's inbox for it, of
- * rlk_names_inbox_size() bytes, NUL-terminated. */
+ * rlk_names_inbox_size() bytes, NUL-terminated; and back to the name, false if it is none. */
 bool rlk_name_has_slot(const char *name, size_t length);
 uint16_t rlk_names_slot(const struct rlk_names *names);
 size_t rlk_names_inbox_size(const struct rlk_names *names);
 struct rlk_slice rlk_names_inbox(const struct rlk_names *names, char *buffer, struct rlk_slice client);
+bool rlk_names_of_inbox(struct rlk_slice channel, struct rlk_slice *name);
 enum { RLK_SLOTS = 16384 };
 
 /* The name whose state key this is; false if it is none. */

@@ -87,23 +87,27 @@ uint16_t rlk_names_slot(const struct rlk_names *names)
 
 size_t rlk_names_inbox_size(const struct rlk_names *names)
 {
-	return sizeof RLK_INBOX_PREFIX "{}:" + tag_of(names->name.data, names->name.length).length + RLK_CLIENT_LENGTH;
+	return sizeof RLK_INBOX_PREFIX + names->queue.length - (sizeof QUEUE_PREFIX - 1) + 1 + RLK_CLIENT_LENGTH;
 }
 
 struct rlk_slice rlk_names_inbox(const struct rlk_names *names, char *buffer, struct rlk_slice client)
 {
-	struct rlk_slice tag = tag_of(names->name.data, names->name.length), inbox;
-	put_tagged(&inbox, buffer, RLK_LITERAL(RLK_INBOX_PREFIX), tag, client);
+	struct rlk_slice inbox;
+	size_t prefix = sizeof QUEUE_PREFIX - 1;
+	char *at = put(buffer, RLK_INBOX_PREFIX, sizeof RLK_INBOX_PREFIX - 1);
+	at = put(at, names->queue.data + prefix, names->queue.length - prefix);
+	*at++ = ':';
+	finish(&inbox, buffer, put(at, client.data, client.length));
 	return inbox;
 }
 
-bool rlk_names_of_state(struct rlk_slice key, struct rlk_slice *name)
+/* What follows the tag of a key or channel that begins so; false if it is none. */
+static bool name_behind(struct rlk_slice key, struct rlk_slice start, struct rlk_slice *name)
 {
-	size_t prefix = sizeof RLK_STATE_PREFIX - 1;
-	if (key.length < prefix + 1 || memcmp(key.data, RLK_STATE_PREFIX "{", prefix + 1) != 0) {
+	if (key.length < start.length || memcmp(key.data, start.data, start.length) != 0) {
 		return false;
 	}
-	const char *tag = key.data + prefix + 1, *end = key.data + key.length;
+	const char *tag = key.data + start.length, *end = key.data + key.length;
 	const char *close = memchr(tag, '}', (size_t)(end - tag));
 	if (close == NULL || end - close < 3 || close[1] != ':') {
 		return false;
@@ -115,4 +119,16 @@ bool rlk_names_of_state(struct rlk_slice key, struct rlk_slice *name)
 	}
 	*name = candidate;
 	return true;
+}
+
+bool rlk_names_of_state(struct rlk_slice key, struct rlk_slice *name)
+{
+	return name_behind(key, RLK_LITERAL(RLK_STATE_PREFIX "{"), name);
+}
+
+bool rlk_names_of_inbox(struct rlk_slice channel, struct rlk_slice *name)
+{
+	size_t client = RLK_CLIENT_LENGTH + 1;
+	struct rlk_slice rest = { channel.data, channel.length > client ? channel.length - client : 0 };
+	return name_behind(rest, RLK_LITERAL(RLK_INBOX_PREFIX "{"), name);
 }

@@ -234,7 +234,7 @@ static void name_with_a_closing_brace_and_no_tag_has_no_slot(void **state)
 	assert_true(rlk_name_has_slot("{", 1));
 }
 
-static void inbox_in_a_cluster_has_the_tag(void **state)
+static void inbox_in_a_cluster_has_the_tag_and_tells_its_name(void **state)
 {
 	struct rlk_slice client = RLK_LITERAL("0123456789abcdef0123456789abcdef");
 	(void)state;
@@ -242,8 +242,12 @@ static void inbox_in_a_cluster_has_the_tag(void **state)
 	size_t size = rlk_names_inbox_size(&names);
 	char *inbox = malloc(size);
 	assert_non_null(inbox);
-	assert_is(rlk_names_inbox(&names, inbox, client), "rlock-inbox:{b}:0123456789abcdef0123456789abcdef");
+	assert_is(rlk_names_inbox(&names, inbox, client), "rlock-inbox:{b}:a{b}c:0123456789abcdef0123456789abcdef");
 	assert_int_equal(strlen(inbox) + 1, size);
+	struct rlk_slice name;
+	assert_true(rlk_names_of_inbox((struct rlk_slice) { inbox, size - 1 }, &name));
+	assert_true(same(name, names.name));
+	assert_false(rlk_names_of_inbox((struct rlk_slice) { inbox, 30 }, &name));
 	free(inbox);
 }
 
@@ -259,7 +263,7 @@ int main(void)
 		cmocka_unit_test(all_keys_of_a_lock_lie_in_one_slot),
 		cmocka_unit_test(slot_is_that_of_the_tag),
 		cmocka_unit_test(name_with_a_closing_brace_and_no_tag_has_no_slot),
-		cmocka_unit_test(inbox_in_a_cluster_has_the_tag),
+		cmocka_unit_test(inbox_in_a_cluster_has_the_tag_and_tells_its_name),
 		cmocka_unit_test(state_key_tells_its_name),
 		cmocka_unit_test(key_that_is_no_state_tells_no_name),
 	};

@@ -46,7 +46,7 @@ end
 local sharded = KEYS[4]
 
 local function inbox(client)
-	return 'rlock-inbox:' .. (sharded and string.sub(queue, 13, #queue - #name) or '') .. client
+	return 'rlock-inbox:' .. (sharded and string.sub(queue, 13) .. ':' or '') .. client
 end
 
 local function alive(ticket)
