@@ -142,13 +142,17 @@ const char *redislock_error_name(int32_t status);
 
 /* Makes a client. It connects at its first use, or when redislock_client_connect() asks it to.
  *
- * url      redis://[user[:password]@]host[:port][/db], the same with rediss:// for TLS, or unix:///path[?db=N],
- *          NUL-terminated, at most 4096 bytes. The
- *          parts are percent-decoded; an IPv6 address stands in brackets; user may be empty (redis://:password@host).
- * client   where the handle is written; NULL is written on failure. The caller frees it.
+ * url      redis://[user[:password]@]host[:port][/db], the same with rediss:// for TLS, or unix:///path[?db=N], or a
+ *          cluster: redis+cluster://[user[:password]@]host[:port],host[:port]... with some of its nodes, at most 16,
+ *          by TLS rediss+cluster://. NUL-terminated, at most 4096 bytes. The parts are percent-decoded; an IPv6 address
+ * stands in brackets; user may be empty (redis://:password@host). client   where the handle is written; NULL is written
+ * on failure. The caller frees it.
  *
  * REDISLOCK_OK; REDISLOCK_INVALID_ARGUMENT for a URL that can't be read (redislock_url_error() says which part);
- * REDISLOCK_UNSUPPORTED for a scheme this build lacks; REDISLOCK_NO_MEMORY. Any thread. Since 1.0. */
+ * REDISLOCK_UNSUPPORTED for a scheme this build lacks; REDISLOCK_NO_MEMORY. Any thread. Since 1.0.
+ *
+ * In a cluster a client connects to the primaries that its locks need, and follows slots and failovers. It needs Redis
+ * 7.0 or later; others, and a server that is no part of a cluster, are REDISLOCK_UNSUPPORTED at the first use. */
 int32_t redislock_client_new(const char *url, redislock_client **client);
 
 /* What is wrong with a URL, in a sentence that never repeats its password.
@@ -271,7 +275,8 @@ int32_t redislock_client_break(redislock_client *client, const void *name, size_
  * client       its client; the lock keeps it alive
  * kind         REDISLOCK_KIND_PUBSUB or REDISLOCK_KIND_SPIN
  * name         1 to 32768 bytes of any kind, name_length of them; not beginning with "rlock-queue:" or "rlock-state:",
- *              the prefixes of redislock's own keys
+ *              the prefixes of redislock's own keys. In a cluster a name with a } needs a hash tag, as in a{b}c: else
+ *              its keys have no slot in common.
  * lock         where the handle is written; NULL is written on failure. The caller frees it.
  *
  * REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT, REDISLOCK_NO_MEMORY or REDISLOCK_FORKED. Any thread. Since 1.0. */

@@ -81,7 +81,7 @@ struct rlk_inquiry {
 };
 
 /* NULL if out of memory. script: -1 for a plain command. */
-struct rlk_inquiry *rlk_inquiry_new(int32_t script, const void *name, size_t length,
+struct rlk_inquiry *rlk_inquiry_new(const redislock_client *client, int32_t script, const void *name, size_t length,
                                     int32_t (*take)(struct rlk_call *call, const struct rlk_value *reply,
                                                     size_t count));
 
@@ -98,7 +98,8 @@ int32_t rlk_text_copy(const char *text, char *buffer, size_t size);
 
 /* ---- check.c ---- */
 
-bool rlk_name_valid(const void *name, size_t length);
+/* Whether it can be a lock's name at that client; the client's text says it where a cluster has no slot for it. */
+bool rlk_name_fits(redislock_client *client, const void *name, size_t length);
 bool rlk_token_valid(const char *token, size_t length);
 bool rlk_duration_valid(int64_t duration, int64_t least, int64_t most);
 

@@ -15,17 +15,22 @@ static void inquiry_free(struct rlk_question *question)
 	free(inquiry);
 }
 
-struct rlk_inquiry *rlk_inquiry_new(int32_t script, const void *name, size_t length,
+struct rlk_inquiry *rlk_inquiry_new(const redislock_client *client, int32_t script, const void *name, size_t length,
                                     int32_t (*take)(struct rlk_call *call, const struct rlk_value *reply, size_t count))
 {
 	struct rlk_inquiry *inquiry = calloc(1, sizeof *inquiry + (length > 0 ? rlk_names_size(name, length) : 0));
 	if (inquiry != NULL) {
 		struct rlk_call *call = &inquiry->question.call;
 		call->script = script;
+		call->slot = -1;
 		call->take = take;
 		inquiry->question.free = inquiry_free;
 		if (length > 0) {
 			rlk_names_build(&inquiry->names, inquiry->bytes, name, length);
+			if (client->driver.engine.cluster != NULL) {
+				inquiry->names.sharded = true;
+				call->slot = rlk_names_slot(&inquiry->names);
+			}
 			rlk_words_begin(&call->words, (enum rlk_script)script, false, &inquiry->names);
 		}
 	}
@@ -87,9 +92,9 @@ static int32_t take_pong(struct rlk_call *call, const struct rlk_value *reply, s
 	return REDISLOCK_PROTOCOL;
 }
 
-static struct rlk_inquiry *ping_new(void)
+static struct rlk_inquiry *ping_new(const redislock_client *client)
 {
-	struct rlk_inquiry *inquiry = rlk_inquiry_new(-1, NULL, 0, take_pong);
+	struct rlk_inquiry *inquiry = rlk_inquiry_new(client, -1, NULL, 0, take_pong);
 	if (inquiry != NULL) {
 		rlk_words_add(&inquiry->question.call.words, RLK_LITERAL("PING"));
 	}
@@ -101,7 +106,7 @@ RLK_EXPORT int32_t redislock_client_ping(redislock_client *client)
 	if (client == NULL) {
 		return REDISLOCK_INVALID_ARGUMENT;
 	}
-	struct rlk_inquiry *inquiry = ping_new();
+	struct rlk_inquiry *inquiry = ping_new(client);
 	int32_t status = rlk_client_ask(client, inquiry);
 	free(inquiry);
 	return status;
@@ -109,7 +114,7 @@ RLK_EXPORT int32_t redislock_client_ping(redislock_client *client)
 
 RLK_EXPORT int32_t redislock_client_start_ping(redislock_client *client, uint64_t tag)
 {
-	return client != NULL ? rlk_client_start_ask(client, ping_new(), tag) : REDISLOCK_INVALID_ARGUMENT;
+	return client != NULL ? rlk_client_start_ask(client, ping_new(client), tag) : REDISLOCK_INVALID_ARGUMENT;
 }
 
 RLK_EXPORT int32_t redislock_client_connect(redislock_client *client)
@@ -140,16 +145,18 @@ static int32_t take_broken(struct rlk_call *call, const struct rlk_value *reply,
 	}
 }
 
-static bool break_valid(const redislock_client *client, const void *name, size_t name_length, const char *token,
+static bool break_valid(redislock_client *client, const void *name, size_t name_length, const char *token,
                         size_t token_length)
 {
 	bool any = token == NULL && token_length == 0;
-	return client != NULL && rlk_name_valid(name, name_length) && (any || rlk_token_valid(token, token_length));
+	return client != NULL && rlk_name_fits(client, name, name_length) &&
+	       (any || rlk_token_valid(token, token_length));
 }
 
-static struct rlk_inquiry *break_new(const void *name, size_t name_length, const char *token, size_t token_length)
+static struct rlk_inquiry *break_new(const redislock_client *client, const void *name, size_t name_length,
+                                     const char *token, size_t token_length)
 {
-	struct rlk_inquiry *inquiry = rlk_inquiry_new(RLK_BREAK, name, name_length, take_broken);
+	struct rlk_inquiry *inquiry = rlk_inquiry_new(client, RLK_BREAK, name, name_length, take_broken);
 	if (inquiry != NULL) {
 		if (token != NULL) {
 			memcpy(inquiry->token, token, token_length);
@@ -165,7 +172,7 @@ RLK_EXPORT int32_t redislock_client_break(redislock_client *client, const void *
 	if (!break_valid(client, name, name_length, token, token_length)) {
 		return REDISLOCK_INVALID_ARGUMENT;
 	}
-	struct rlk_inquiry *inquiry = break_new(name, name_length, token, token_length);
+	struct rlk_inquiry *inquiry = break_new(client, name, name_length, token, token_length);
 	int32_t status = rlk_client_ask(client, inquiry);
 	free(inquiry);
 	return status;
@@ -177,5 +184,5 @@ RLK_EXPORT int32_t redislock_client_start_break(redislock_client *client, const 
 	if (!break_valid(client, name, name_length, token, token_length)) {
 		return REDISLOCK_INVALID_ARGUMENT;
 	}
-	return rlk_client_start_ask(client, break_new(name, name_length, token, token_length), tag);
+	return rlk_client_start_ask(client, break_new(client, name, name_length, token, token_length), tag);
 }

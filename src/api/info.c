@@ -51,10 +51,10 @@ RLK_EXPORT int32_t redislock_info_get(redislock_client *client, const void *name
 		return REDISLOCK_INVALID_ARGUMENT;
 	}
 	*info = NULL;
-	if (client == NULL || !rlk_name_valid(name, name_length)) {
+	if (client == NULL || !rlk_name_fits(client, name, name_length)) {
 		return REDISLOCK_INVALID_ARGUMENT;
 	}
-	struct rlk_inquiry *inquiry = rlk_inquiry_new(RLK_INFO, name, name_length, take_look);
+	struct rlk_inquiry *inquiry = rlk_inquiry_new(client, RLK_INFO, name, name_length, take_look);
 	int32_t status = rlk_client_ask(client, inquiry);
 	if (inquiry != NULL) {
 		*info = inquiry->info;
@@ -66,10 +66,10 @@ RLK_EXPORT int32_t redislock_info_get(redislock_client *client, const void *name
 RLK_EXPORT int32_t redislock_client_start_info(redislock_client *client, const void *name, size_t name_length,
                                                uint64_t tag)
 {
-	if (client == NULL || !rlk_name_valid(name, name_length)) {
+	if (client == NULL || !rlk_name_fits(client, name, name_length)) {
 		return REDISLOCK_INVALID_ARGUMENT;
 	}
-	return rlk_client_start_ask(client, rlk_inquiry_new(RLK_INFO, name, name_length, take_look), tag);
+	return rlk_client_start_ask(client, rlk_inquiry_new(client, RLK_INFO, name, name_length, take_look), tag);
 }
 
 RLK_EXPORT void redislock_info_free(redislock_info *info)

@@ -15,7 +15,12 @@ struct redislock_list {
 	char *pattern; /* NULL: every name */
 	char *match;   /* the same for the keys, as far as the server can tell */
 	char cursor[CURSOR_MAX + 1];
-	bool last;   /* the cursor has come round */
+	bool last; /* the cursor has come round */
+	/* In a cluster one server is walked after the other, by their slots. */
+	int32_t slot;                /* whose owner is being walked; -1: it is no cluster */
+	char host[RLK_HOST_MAX + 1]; /* where the cursor is from */
+	uint16_t port;
+	uint8_t seen[RLK_SLOTS / 8];
 	char *names; /* of this step, each behind its length */
 	size_t size, at;
 };
@@ -52,6 +57,7 @@ RLK_EXPORT int32_t redislock_list_new(redislock_client *client, const char *patt
 	memcpy(made->match, match, sizeof match - 1);
 	memcpy(made->match + sizeof match - 1, names, strlen(names) + 1);
 	memcpy(made->cursor, "0", 2);
+	made->slot = client->driver.engine.cluster != NULL ? 0 : -1;
 	made->client = client;
 	rlk_client_retain(client);
 	*list = made;
@@ -67,6 +73,20 @@ RLK_EXPORT void redislock_list_free(redislock_list *list)
 		free(list->pattern);
 		free(list);
 	}
+}
+
+/* In a cluster. A cursor means something to its own server only: should another have the slot by now, the walk begins
+ * anew there. Answers whether the next step is one of a walk that goes on. */
+static bool take_server(redislock_list *list, const struct rlk_server *server)
+{
+	bool begins = strcmp(list->cursor, "0") == 0;
+	bool same = strcmp(list->host, server->node.name) == 0 && list->port == server->node.port;
+	snprintf(list->host, sizeof list->host, "%s", server->node.name);
+	list->port = server->node.port;
+	if (begins) {
+		rlk_cluster_see(server->engine, list->slot, list->seen);
+	}
+	return begins || same;
 }
 
 /* Appends the names of a step's keys, each behind its length and with a NUL behind. */
@@ -98,17 +118,23 @@ static int32_t take_scan(struct rlk_call *call, const struct rlk_value *reply, s
 			names[list->size++] = '\0';
 		}
 	}
-	memcpy(list->cursor, reply[1].text.data, reply[1].text.length);
-	list->cursor[reply[1].text.length] = '\0';
-	list->last = strcmp(list->cursor, "0") == 0;
+	struct rlk_slice cursor = reply[1].text;
+	bool goes_on = list->slot < 0 || take_server(list, call->server);
+	if (!goes_on) {
+		cursor = RLK_LITERAL("0");
+	}
+	memcpy(list->cursor, cursor.data, cursor.length);
+	list->cursor[cursor.length] = '\0';
+	list->last = goes_on && strcmp(list->cursor, "0") == 0;
 	return REDISLOCK_OK;
 }
 
 static int32_t scan(redislock_list *list)
 {
-	struct rlk_inquiry *inquiry = rlk_inquiry_new(-1, NULL, 0, take_scan);
+	struct rlk_inquiry *inquiry = rlk_inquiry_new(list->client, -1, NULL, 0, take_scan);
 	if (inquiry != NULL) {
 		struct rlk_words *words = &inquiry->question.call.words;
+		inquiry->question.call.slot = list->slot;
 		inquiry->list = list;
 		rlk_words_add(words, RLK_LITERAL("SCAN"));
 		rlk_words_add(words, (struct rlk_slice) { list->cursor, strlen(list->cursor) });
@@ -120,6 +146,19 @@ static int32_t scan(redislock_list *list)
 	int32_t status = rlk_client_ask(list->client, inquiry);
 	free(inquiry);
 	return status;
+}
+
+/* Goes on to the next server; false if there is none. */
+static bool next_server(redislock_list *list)
+{
+	struct rlk_driver *driver = &list->client->driver;
+	if (list->slot < 0 || rlk_forked(list->client)) {
+		return false;
+	}
+	rlk_driver_enter(driver);
+	list->last = !rlk_cluster_next_slot(&driver->engine, list->seen, &list->slot);
+	rlk_driver_leave(driver);
+	return !list->last;
 }
 
 /* Whether a name is wanted: the server matched the pattern against a key that holds the name twice. */
@@ -159,7 +198,7 @@ RLK_EXPORT int32_t redislock_list_next(redislock_list *list, const char **name, 
 				return REDISLOCK_OK;
 			}
 		}
-		if (list->last) {
+		if (list->last && !next_server(list)) {
 			return REDISLOCK_END;
 		}
 		int32_t status = scan(list);

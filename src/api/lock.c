@@ -24,7 +24,7 @@ RLK_EXPORT int32_t redislock_lock_new(redislock_client *client, int32_t kind, co
 	}
 	*lock = NULL;
 	if (client == NULL || (kind != REDISLOCK_KIND_PUBSUB && kind != REDISLOCK_KIND_SPIN) ||
-	    !rlk_name_valid(name, name_length)) {
+	    !rlk_name_fits(client, name, name_length)) {
 		return REDISLOCK_INVALID_ARGUMENT;
 	}
 	if (rlk_forked(client)) {

@@ -20,6 +20,8 @@ RLK_EXPORT const char *redislock_version_string(void)
 
 RLK_EXPORT int32_t redislock_has(const char *feature)
 {
-	/* RESP3, Sentinel and Cluster are not in this build; other names are unknown. */
-	return feature != NULL && strcmp(feature, "tls") == 0 && rlk_tls_built ? 1 : 0;
+	/* RESP3 and Sentinel are not in this build; other names are unknown. */
+	bool has =
+	        feature != NULL && (strcmp(feature, "cluster") == 0 || (strcmp(feature, "tls") == 0 && rlk_tls_built));
+	return has ? 1 : 0;
 }

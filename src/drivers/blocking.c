@@ -8,12 +8,13 @@
 #include "redislock/redislock.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 /* POLL_MS bounds one poll, so that a deadline beyond it needs to wake nobody. */
-enum { POLL_MS = 1000, COMPANY = 100 };
+enum { POLL_MS = 1000, COMPANY = 100, POLLED = 8 };
 
 static void fall_asleep(struct rlk_blocking *driver, struct rlk_waiter *waiter)
 {
@@ -93,8 +94,11 @@ int32_t rlk_blocking_init(struct rlk_blocking *driver, const char *url)
 	if (status != REDISLOCK_OK) {
 		return status;
 	}
-	driver->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	driver->polled_capacity = POLLED;
+	driver->polled = malloc(driver->polled_capacity * sizeof *driver->polled);
+	driver->wake_fd = driver->polled != NULL ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
 	if (driver->wake_fd < 0) {
+		free(driver->polled);
 		rlk_engine_clear(&driver->base.engine);
 		return REDISLOCK_NO_MEMORY;
 	}
@@ -124,6 +128,7 @@ void rlk_blocking_clear(struct rlk_blocking *driver, bool forked)
 		close(lost_fd);
 	}
 	rlk_engine_clear(&driver->base.engine);
+	free(driver->polled);
 }
 
 void rlk_blocking_wake(struct rlk_blocking *driver)
@@ -162,10 +167,28 @@ static void take_wake_up(struct rlk_blocking *driver)
 	}
 }
 
+/* With one place more, for what wakes. Without the memory the last ones are left out for a while. */
+static size_t list_polled(struct rlk_blocking *driver)
+{
+	const struct pollfd *fds;
+	size_t count = rlk_engine_fds(&driver->base.engine, &fds);
+	if (count >= driver->polled_capacity) {
+		struct pollfd *larger = realloc(driver->polled, (2 * count + 1) * sizeof *larger);
+		if (larger != NULL) {
+			driver->polled = larger;
+			driver->polled_capacity = 2 * count + 1;
+		} else {
+			count = driver->polled_capacity - 1;
+		}
+	}
+	memcpy(driver->polled, fds, count * sizeof *fds);
+	return count;
+}
+
 bool rlk_blocking_crank(struct rlk_blocking *driver, const sigset_t *mask)
 {
 	struct rlk_engine *engine = &driver->base.engine;
-	size_t count = rlk_engine_fds(engine, driver->polled, RLK_ENGINE_FDS);
+	size_t count = list_polled(driver);
 	int64_t now = rlk_now();
 	int64_t until = rlk_engine_deadline(engine);
 	until = until > now + POLL_MS ? now + POLL_MS : until;
@@ -227,8 +250,8 @@ static bool crank(struct rlk_blocking *driver, const sigset_t *mask)
 /* Whoever polls must know of what has changed behind its back: other descriptors, an earlier deadline. */
 static void refresh_poll(struct rlk_blocking *driver)
 {
-	struct pollfd fds[RLK_ENGINE_FDS];
-	size_t count = rlk_engine_fds(&driver->base.engine, fds, RLK_ENGINE_FDS);
+	const struct pollfd *fds;
+	size_t count = rlk_engine_fds(&driver->base.engine, &fds);
 	bool same = count == driver->polled_count;
 	for (size_t i = 0; same && i < count; i++) {
 		same = fds[i].fd == driver->polled[i].fd && fds[i].events == driver->polled[i].events;

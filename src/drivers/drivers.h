@@ -46,8 +46,8 @@ struct rlk_blocking {
 	bool cranking; /* somebody polls, what follows */
 	bool awaiting; /* or rather waits for an answer, and nothing else: then nobody else may send */
 	int company;   /* there are other threads about: so many more turns it is not worth it */
-	struct pollfd polled[RLK_ENGINE_FDS + 1];
-	size_t polled_count;
+	struct pollfd *polled;
+	size_t polled_count, polled_capacity;
 	int64_t polled_until;
 	struct rlk_waiter *first_asleep, *last_asleep;
 
@@ -130,8 +130,8 @@ struct rlk_loop {
 	int timer_fd, notice_fd;
 	int64_t timer_at; /* RLK_NEVER: not set */
 	bool signalled;   /* notice_fd is readable */
-	struct pollfd watched[RLK_ENGINE_FDS];
-	size_t watched_count;
+	struct pollfd *watched;
+	size_t watched_count, watched_capacity;
 	struct rlk_notice *first, *last;
 };
 

@@ -7,6 +7,7 @@
 #include "redislock/redislock.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -14,7 +15,7 @@
 #include <unistd.h>
 
 /* BUDGET bounds what one step may do, so that a loop with ten thousand locks isn't held up by all of them at once. */
-enum { BUDGET = 400 };
+enum { BUDGET = 400, READY = 32 };
 
 /* ---- notices ---- */
 
@@ -138,10 +139,27 @@ static void closing(struct rlk_watch *watch, int fd)
 	}
 }
 
+static bool make_room(struct rlk_loop *loop, size_t more)
+{
+	size_t capacity = loop->watched_count + more;
+	if (capacity > loop->watched_capacity) {
+		struct pollfd *larger = realloc(loop->watched, 2 * capacity * sizeof *larger);
+		if (larger == NULL) {
+			return false;
+		}
+		loop->watched = larger;
+		loop->watched_capacity = 2 * capacity;
+	}
+	return true;
+}
+
 static void watch_sockets(struct rlk_loop *loop)
 {
-	struct pollfd fds[RLK_ENGINE_FDS];
-	size_t count = rlk_engine_fds(&loop->base.engine, fds, RLK_ENGINE_FDS);
+	const struct pollfd *fds;
+	size_t count = rlk_engine_fds(&loop->base.engine, &fds);
+	if (!make_room(loop, count)) {
+		return; /* the next deadline looks after the sockets */
+	}
 	for (size_t i = 0; i < count; i++) {
 		size_t at = 0;
 		while (at < loop->watched_count && loop->watched[at].fd != fds[i].fd) {
@@ -205,10 +223,10 @@ int64_t rlk_loop_timeout(const struct rlk_loop *loop)
 
 int32_t rlk_loop_dispatch(struct rlk_loop *loop)
 {
-	struct epoll_event events[RLK_ENGINE_FDS + 2];
-	struct pollfd ready[RLK_ENGINE_FDS];
+	struct epoll_event events[READY];
+	struct pollfd ready[READY];
 	nfds_t count = 0;
-	int found = epoll_wait(loop->epoll_fd, events, RLK_ENGINE_FDS + 2, 0);
+	int found = epoll_wait(loop->epoll_fd, events, READY, 0);
 	for (int i = 0; i < found; i++) {
 		int fd = events[i].data.fd;
 		if (fd == loop->timer_fd) {
@@ -297,6 +315,7 @@ void rlk_loop_clear(struct rlk_loop *loop, bool forked)
 	}
 	rlk_engine_clear(engine);
 	close_descriptors(loop);
+	free(loop->watched);
 }
 
 void rlk_loop_adopt(struct rlk_job *job, struct rlk_task *task)

@@ -25,7 +25,7 @@ bool rlk_call_start(struct rlk_engine *engine, struct rlk_call *call, int64_t de
 		return false;
 	}
 	call->timer.call = call;
-	call->server = &engine->home;
+	call->server = rlk_engine_route(engine, call->slot);
 	rlk_call_want(call, true);
 	call->deadline = deadline;
 	call->next = engine->calls;
@@ -56,11 +56,12 @@ void rlk_call_forget(struct rlk_engine *engine, struct rlk_call *call)
 	}
 }
 
-static void finish(struct rlk_engine *engine, struct rlk_call *call, int32_t status)
+static void finish(struct rlk_engine *engine, struct rlk_call *call, int32_t status, int64_t now)
 {
 	bool orphan = call->orphan;
 	call->done = true;
 	call->status = status;
+	rlk_cluster_asked(engine, call, now);
 	rlk_call_forget(engine, call);
 	if (!orphan && engine->call_done != NULL) {
 		engine->call_done(engine, call);
@@ -70,14 +71,44 @@ static void finish(struct rlk_engine *engine, struct rlk_call *call, int32_t sta
 void rlk_call_tick(struct rlk_engine *engine, struct rlk_call *call, int64_t now)
 {
 	if (now >= call->deadline) {
-		finish(engine, call, call->status != REDISLOCK_OK ? call->status : REDISLOCK_TIMEOUT);
+		finish(engine, call, call->status != REDISLOCK_OK ? call->status : REDISLOCK_TIMEOUT, now);
 	} else {
 		rlk_timers_set(&engine->timers, &call->timer, call->deadline);
 	}
 }
 
+void rlk_call_move(struct rlk_call *call, struct rlk_server *server)
+{
+	bool wanted = call->wanted;
+	if (call->server == server) {
+		return;
+	}
+	if (call->flying) {
+		rlk_line_forget(&call->server->commands, call);
+		call->flying = false;
+		wanted = true;
+	}
+	rlk_call_want(call, false);
+	call->server = server;
+	rlk_call_want(call, wanted);
+}
+
+static void redirect(struct rlk_call *call, struct rlk_slice error, int64_t now)
+{
+	bool asks;
+	struct rlk_server *other = rlk_cluster_redirected(call->server, error, &asks, now);
+	if (other != NULL && asks) {
+		rlk_call_move(call, other);
+		call->asking = true;
+	}
+}
+
 static void ask_again(struct rlk_engine *engine, struct rlk_call *call, int64_t at)
 {
+	if (call->asking) {
+		call->asking = false;
+		rlk_call_move(call, rlk_engine_route(engine, call->slot));
+	}
 	rlk_call_want(call, true);
 	call->not_before = at;
 	rlk_timers_set(&engine->timers, &call->timer, at < call->deadline ? at : call->deadline);
@@ -103,7 +134,7 @@ enum rlk_remedy rlk_call_answer(struct rlk_engine *engine, struct rlk_call *call
 		if (status == RLK_ASK_AGAIN) {
 			ask_again(engine, call, now);
 		} else {
-			finish(engine, call, status);
+			finish(engine, call, status, now);
 		}
 		return remedy;
 	}
@@ -115,16 +146,22 @@ enum rlk_remedy rlk_call_answer(struct rlk_engine *engine, struct rlk_call *call
 	snprintf(call->text, sizeof call->text, "%.*s", (int)reply[0].text.length, reply[0].text.data);
 	rlk_make_printable(call->text, strlen(call->text));
 	call->status = status;
-	if (is_final(call, status, remedy)) {
-		finish(engine, call, status);
+	bool lone = remedy == RLK_REDIRECT && engine->cluster == NULL;
+	if (lone || is_final(call, status, remedy)) {
+		finish(engine, call, status, now);
 	} else {
-		ask_again(engine, call, now + ((int64_t)BACKOFF_MS << call->backoff));
+		bool redirected = remedy == RLK_REDIRECT;
+		int64_t pause = redirected && call->backoff == 0 ? 0 : (int64_t)BACKOFF_MS << call->backoff;
 		call->backoff += call->backoff < BACKOFF_DOUBLINGS;
+		ask_again(engine, call, now + pause);
+		if (redirected) {
+			redirect(call, reply[0].text, now);
+		}
 	}
 	return remedy;
 }
 
-void rlk_call_trouble(struct rlk_server *server, int32_t status, const char *text, bool final)
+void rlk_call_trouble(struct rlk_server *server, int32_t status, const char *text, bool final, int64_t now)
 {
 	struct rlk_engine *engine = server->engine;
 	for (struct rlk_call *call = engine->calls, *next; call != NULL; call = next) {
@@ -135,7 +172,7 @@ void rlk_call_trouble(struct rlk_server *server, int32_t status, const char *tex
 		snprintf(call->text, sizeof call->text, "%s", text);
 		call->status = status;
 		if (final && !call->orphan) {
-			finish(engine, call, status);
+			finish(engine, call, status, now);
 		}
 	}
 }
@@ -154,12 +191,15 @@ static int32_t take_done(struct rlk_call *call, const struct rlk_value *reply, s
 	return rlk_answer_parse(reply, count).outcome == RLK_MORE ? RLK_ASK_AGAIN : REDISLOCK_OK;
 }
 
-static struct orphan *orphan_new(enum rlk_script script, struct rlk_slice name, size_t extra)
+static struct orphan *orphan_new(const struct rlk_engine *engine, enum rlk_script script, struct rlk_slice name,
+                                 size_t extra)
 {
 	size_t size = rlk_names_size(name.data, name.length);
 	struct orphan *orphan = calloc(1, sizeof *orphan + size + extra);
 	if (orphan != NULL) {
 		rlk_names_build(&orphan->names, orphan->bytes, name.data, name.length);
+		orphan->names.sharded = engine->cluster != NULL;
+		orphan->call.slot = orphan->names.sharded ? rlk_names_slot(&orphan->names) : -1;
 		orphan->call.orphan = true;
 		orphan->call.script = (int32_t)script;
 		orphan->call.take = take_done;
@@ -192,7 +232,7 @@ void rlk_orphan_cancel(struct rlk_engine *engine, const struct rlk_job *job, int
 {
 	const struct rlk_machine *machine = &job->machine;
 	struct rlk_slice name = machine->room->names.name;
-	struct orphan *orphan = orphan_new(RLK_CANCEL, name, machine->token_length + machine->label.length);
+	struct orphan *orphan = orphan_new(engine, RLK_CANCEL, name, machine->token_length + machine->label.length);
 	if (orphan == NULL) {
 		return;
 	}
@@ -207,7 +247,7 @@ void rlk_orphan_cancel(struct rlk_engine *engine, const struct rlk_job *job, int
 
 void rlk_orphan_unlock(struct rlk_engine *engine, const struct rlk_grant *grant, int64_t now)
 {
-	struct orphan *orphan = orphan_new(RLK_UNLOCK, grant->name, grant->token.length);
+	struct orphan *orphan = orphan_new(engine, RLK_UNLOCK, grant->name, grant->token.length);
 	if (orphan == NULL) {
 		return;
 	}

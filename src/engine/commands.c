@@ -28,6 +28,20 @@ static bool send_words(struct rlk_server *server, const struct rlk_words *words)
 	return rlk_connection_append(server->commands.connection, words->word, words->count);
 }
 
+/* Whom a slot is on its way to answers for it only if told so before each request. */
+static bool send_asking(struct rlk_server *server, bool asking, int64_t now)
+{
+	struct rlk_slice word = RLK_LITERAL("ASKING");
+	if (!asking) {
+		return true;
+	}
+	if (!rlk_connection_append(server->commands.connection, &word, 1)) {
+		return false;
+	}
+	rlk_line_push(&server->commands, (struct rlk_flight) { .sent_at = now, .script = -1 });
+	return rlk_line_reserve(&server->commands);
+}
+
 static bool send_job(struct rlk_server *server, struct rlk_job *job, int64_t now)
 {
 	struct rlk_line *line = &server->commands;
@@ -41,7 +55,7 @@ static bool send_job(struct rlk_server *server, struct rlk_job *job, int64_t now
 		words.word[0] = RLK_LITERAL("EVAL");
 		words.word[1] = rlk_script_sources[flight.script].text;
 	}
-	if (!send_words(server, &words)) {
+	if (!send_asking(server, job->detour == server, now) || !send_words(server, &words)) {
 		rlk_machine_error(&job->machine, flight.number, REDISLOCK_NO_MEMORY, RLK_GIVE_UP, now);
 		return false;
 	}
@@ -64,7 +78,7 @@ static bool send_call(struct rlk_server *server, struct rlk_call *call, int64_t 
 		call->words.word[0] = whole ? RLK_LITERAL("EVAL") : RLK_LITERAL("EVALSHA");
 		call->words.word[1] = whole ? source->text : source->sha1;
 	}
-	if (!send_words(server, &call->words)) {
+	if (!send_asking(server, call->asking, now) || !send_words(server, &call->words)) {
 		return false;
 	}
 	rlk_call_want(call, false);
@@ -95,7 +109,8 @@ static bool send_calls(struct rlk_server *server, int64_t now)
 	for (struct rlk_call *call = server->engine->calls; left > 0 && call != NULL; call = call->next) {
 		bool wanted = call->wanted && call->server == server;
 		left -= wanted;
-		if (wanted && call->not_before <= now && !send_call(server, call, now)) {
+		bool lost = call->slot >= 0 && rlk_server_is_scout(server);
+		if (wanted && !lost && call->not_before <= now && !send_call(server, call, now)) {
 			return false;
 		}
 	}
@@ -127,16 +142,18 @@ void rlk_commands_pump(struct rlk_server *server, int64_t now)
 	}
 	struct rlk_job *job;
 	size_t sent = 0;
-	while (line->up && sent++ < engine->budget && (job = rlk_job_next_ready(server)) != NULL) {
+	bool scouts = rlk_server_is_scout(server);
+	while (line->up && !scouts && sent++ < engine->budget && (job = rlk_job_next_ready(server)) != NULL) {
 		while (rlk_machine_ready(&job->machine, now)) {
 			if (!send_job(server, job, now)) {
 				out_of_memory(server, now);
 				return;
 			}
 		}
+		job->detour = NULL;
 		rlk_job_settle(engine, job, now);
 	}
-	engine->unfinished |= rlk_jobs_ready(server) && line->up;
+	engine->unfinished |= rlk_jobs_ready(server) && line->up && !scouts;
 	if (line->up) {
 		rlk_connection_flush(line->connection);
 	}
@@ -185,7 +202,20 @@ static void answer_job(struct rlk_server *server, const struct rlk_flight *fligh
 		} else {
 			rlk_job_text(job, reply[0].text);
 		}
+		if (remedy == RLK_REDIRECT && engine->cluster == NULL) {
+			rlk_job_text(
+			        job,
+			        RLK_LITERAL("the server is one of a cluster: its URL begins with redis+cluster://"));
+			remedy = RLK_GIVE_UP;
+		}
 		rlk_machine_error(&job->machine, flight->number, status, remedy, now);
+		if (remedy == RLK_REDIRECT) {
+			bool asks;
+			struct rlk_server *other = rlk_cluster_redirected(server, reply[0].text, &asks, now);
+			job->detour = asks ? other : NULL;
+		} else if (remedy == RLK_TRY_AGAIN) {
+			rlk_cluster_doubt(engine);
+		}
 		rlk_job_settle(engine, job, now);
 		if (remedy == RLK_RECONNECT) {
 			turn_away(server, status, reply[0].text, now);
@@ -238,7 +268,8 @@ static void spread_trouble(struct rlk_server *server, int32_t status, const char
 {
 	bool refused = status == REDISLOCK_CONNECTION_REFUSED || status == REDISLOCK_CONNECTION_LOST ||
 	               status == REDISLOCK_TIMEOUT || status == REDISLOCK_READ_ONLY;
-	bool final = !refused || (!was_up && !server->reached);
+	bool final = !refused || (!was_up && rlk_server_is_hopeless(server));
+	bool clustered = server->engine->cluster != NULL;
 	/* Some are ready again as soon as they know: each is told once. */
 	struct rlk_job *told = NULL, **end = &told, *job;
 	while ((job = rlk_job_next_ready(server)) != NULL) {
@@ -247,13 +278,19 @@ static void spread_trouble(struct rlk_server *server, int32_t status, const char
 	}
 	*end = NULL;
 	for (; told != NULL; told = job) {
-		bool once = told->machine.wait == 0 && told->machine.phase == RLK_TRYING;
+		bool once = told->machine.wait == 0 && told->machine.phase == RLK_TRYING && !clustered;
 		job = told->next_ready;
+		told->detour = NULL;
 		rlk_job_text(told, (struct rlk_slice) { text, strlen(text) });
 		rlk_machine_trouble(&told->machine, status, final || (once && !was_up), now);
 		rlk_job_settle(server->engine, told, now);
 	}
-	rlk_call_trouble(server, status, text, final || !was_up);
+	rlk_call_trouble(server, status, text, final || (!was_up && !clustered), now);
+}
+
+void rlk_commands_refuse(struct rlk_server *server, int32_t status, const char *text, int64_t now)
+{
+	spread_trouble(server, status, text, false, now);
 }
 
 void rlk_commands_drop(struct rlk_server *server, int32_t status, const char *text, int64_t now)
@@ -265,6 +302,7 @@ void rlk_commands_drop(struct rlk_server *server, int32_t status, const char *te
 	snprintf(engine->text, sizeof engine->text, "%s", text);
 	rlk_line_close(line);
 	rlk_line_failed(engine, line, was_up, now);
+	rlk_cluster_failed(server, now);
 	/* Both connections go to the same server: the messages' must not outlive the commands'. */
 	if (was_up) {
 		rlk_messages_drop(server, now);
@@ -304,8 +342,12 @@ void rlk_commands_watch(struct rlk_server *server, int64_t now)
 void rlk_commands_expire(struct rlk_server *server, int64_t now)
 {
 	const struct rlk_line *line = &server->commands;
-	if (line->up && line->count > 0 &&
-	    now >= line->flights[line->first].sent_at + server->engine->command_timeout) {
+	int64_t patience = rlk_server_patience(server, server->engine->command_timeout);
+	if (now >= rlk_cluster_doubt_at(server)) {
+		server->doubted_at = now;
+		rlk_cluster_doubt(server->engine);
+	}
+	if (line->up && line->count > 0 && now >= line->flights[line->first].sent_at + patience) {
 		rlk_commands_drop(server, REDISLOCK_TIMEOUT, "the server didn't answer within the command timeout",
 		                  now);
 	}
@@ -321,7 +363,9 @@ int64_t rlk_commands_deadline(const struct rlk_server *server)
 	}
 	int64_t deadline = line->up ? RLK_NEVER : rlk_connection_deadline(line->connection);
 	if (line->up && line->count > 0) {
-		deadline = line->flights[line->first].sent_at + server->engine->command_timeout;
+		deadline = line->flights[line->first].sent_at +
+		           rlk_server_patience(server, server->engine->command_timeout);
 	}
-	return deadline;
+	int64_t doubt = rlk_cluster_doubt_at(server);
+	return doubt < deadline ? doubt : deadline;
 }

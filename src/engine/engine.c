@@ -5,11 +5,20 @@
 
 #include "redislock/redislock.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* With SENT_ALONE requests under way to a server a new one leaves together with others', as soon as the next answer
  * comes. */
 enum { CONNECT_MS = 5000, COMMAND_MS = 5000, FAREWELL_MS = 250, SENT_ALONE = 4 };
+
+bool rlk_server_init(struct rlk_engine *engine, struct rlk_server *server)
+{
+	server->engine = engine;
+	server->pinged_at = INT64_MIN;
+	return rlk_line_init(&server->commands, engine->watch) == REDISLOCK_OK &&
+	       rlk_line_init(&server->messages, engine->watch) == REDISLOCK_OK;
+}
 
 int32_t rlk_engine_init(struct rlk_engine *engine, const char *url, struct rlk_watch *watch)
 {
@@ -17,15 +26,16 @@ int32_t rlk_engine_init(struct rlk_engine *engine, const char *url, struct rlk_w
 	engine->connect_timeout = CONNECT_MS;
 	engine->command_timeout = COMMAND_MS;
 	engine->random.used = sizeof engine->random.pool;
-	engine->home.engine = engine;
-	engine->home.pinged_at = INT64_MIN;
+	engine->watch = watch;
+	engine->fds = engine->few;
+	engine->fds_capacity = sizeof engine->few / sizeof engine->few[0];
 	engine->budget = SIZE_MAX;
 	int32_t status = rlk_address_parse(url, &engine->address, NULL, 0);
-	if (status == REDISLOCK_OK) {
-		status = rlk_line_init(&engine->home.commands, watch);
+	if (status == REDISLOCK_OK && !rlk_server_init(engine, &engine->home)) {
+		status = REDISLOCK_NO_MEMORY;
 	}
-	if (status == REDISLOCK_OK) {
-		status = rlk_line_init(&engine->home.messages, watch);
+	if (status == REDISLOCK_OK && engine->address.seed_count > 0) {
+		status = rlk_cluster_init(engine);
 	}
 	if (status == REDISLOCK_OK && !rlk_random_hex(&engine->random, engine->client, RLK_CLIENT_LENGTH)) {
 		status = REDISLOCK_INTERNAL;
@@ -41,15 +51,25 @@ int32_t rlk_engine_init(struct rlk_engine *engine, const char *url, struct rlk_w
 	return REDISLOCK_OK;
 }
 
+static bool any_up(const struct rlk_engine *engine)
+{
+	const struct rlk_server *server = &engine->home;
+	while (server != NULL && !server->commands.up) {
+		server = server->next;
+	}
+	return server != NULL;
+}
+
 void rlk_engine_bid_farewell(struct rlk_engine *engine)
 {
 	int64_t now = rlk_now(), end = now + FAREWELL_MS;
-	while (engine->background > 0 && engine->home.commands.up && now < end) {
-		struct pollfd fds[RLK_ENGINE_FDS];
-		size_t count = rlk_engine_fds(engine, fds, RLK_ENGINE_FDS);
-		int ready = poll(fds, (nfds_t)count, (int)(end - now));
+	while (engine->background > 0 && any_up(engine) && now < end) {
+		/* The step lists nothing: they stay as they are. */
+		const struct pollfd *listed;
+		size_t count = rlk_engine_fds(engine, &listed);
+		int ready = poll(engine->fds, (nfds_t)count, (int)(end - now));
 		now = rlk_now();
-		rlk_engine_step(engine, fds, ready > 0 ? count : 0, now);
+		rlk_engine_step(engine, engine->fds, ready > 0 ? count : 0, now);
 	}
 }
 
@@ -58,12 +78,16 @@ void rlk_engine_clear(struct rlk_engine *engine)
 	while (engine->calls != NULL) {
 		rlk_call_forget(engine, engine->calls);
 	}
+	rlk_cluster_clear(engine);
 	rlk_line_clear(&engine->home.messages);
 	rlk_line_clear(&engine->home.commands);
 	rlk_timers_clear(&engine->timers);
 	rlk_table_clear(&engine->tokens);
 	rlk_places_clear(engine);
 	rlk_address_clear(&engine->address);
+	if (engine->fds != engine->few) {
+		free(engine->fds);
+	}
 }
 
 static size_t line_fds(const struct rlk_line *line, struct pollfd *fds, size_t capacity)
@@ -71,11 +95,37 @@ static size_t line_fds(const struct rlk_line *line, struct pollfd *fds, size_t c
 	return line->open ? rlk_connection_fds(line->connection, fds, capacity) : 0;
 }
 
-size_t rlk_engine_fds(const struct rlk_engine *engine, struct pollfd *fds, size_t capacity)
+bool rlk_engine_make_room(struct rlk_engine *engine)
 {
-	const struct rlk_server *server = &engine->home;
-	size_t count = line_fds(&server->messages, fds, capacity);
-	return count + line_fds(&server->commands, fds + count, capacity - count);
+	size_t capacity = sizeof engine->few / sizeof engine->few[0];
+	for (const struct rlk_server *server = &engine->home; server != NULL; server = server->next) {
+		capacity += 2 * (size_t)RLK_CONNECTION_FDS;
+	}
+	if (capacity <= engine->fds_capacity) {
+		return true;
+	}
+	struct pollfd *fds = malloc(2 * capacity * sizeof *fds);
+	if (fds == NULL) {
+		return false;
+	}
+	memcpy(fds, engine->fds, engine->fds_capacity * sizeof *fds);
+	if (engine->fds != engine->few) {
+		free(engine->fds);
+	}
+	engine->fds = fds;
+	engine->fds_capacity = 2 * capacity;
+	return true;
+}
+
+size_t rlk_engine_fds(struct rlk_engine *engine, const struct pollfd **fds)
+{
+	size_t count = 0;
+	for (const struct rlk_server *server = &engine->home; server != NULL; server = server->next) {
+		count += line_fds(&server->messages, engine->fds + count, engine->fds_capacity - count);
+		count += line_fds(&server->commands, engine->fds + count, engine->fds_capacity - count);
+	}
+	*fds = engine->fds;
+	return count;
 }
 
 static int64_t earlier_of(int64_t a, int64_t b)
@@ -89,9 +139,12 @@ int64_t rlk_engine_deadline(const struct rlk_engine *engine)
 	if (engine->unfinished) {
 		return INT64_MIN;
 	}
-	int64_t deadline = first != NULL ? first->at : RLK_NEVER;
-	return earlier_of(deadline,
-	                  earlier_of(rlk_commands_deadline(&engine->home), rlk_messages_deadline(&engine->home)));
+	int64_t deadline = earlier_of(first != NULL ? first->at : RLK_NEVER, rlk_cluster_deadline(engine));
+	for (const struct rlk_server *server = &engine->home; server != NULL; server = server->next) {
+		deadline = earlier_of(deadline, rlk_commands_deadline(server));
+		deadline = earlier_of(deadline, rlk_messages_deadline(server));
+	}
+	return deadline;
 }
 
 /* What poll() said of a line's descriptors, as they are by now. */
@@ -137,17 +190,24 @@ static void pump(struct rlk_server *server, int64_t now)
 
 void rlk_engine_pump(struct rlk_engine *engine, int64_t now)
 {
-	pump(&engine->home, now);
+	rlk_cluster_tend(engine, now);
+	for (struct rlk_server *server = &engine->home; server != NULL; server = server->next) {
+		pump(server, now);
+	}
 }
 
 bool rlk_engine_connected(const struct rlk_engine *engine)
 {
-	return engine->home.commands.up;
+	return engine->home.commands.up && engine->cluster == NULL;
 }
 
 bool rlk_engine_asks(const struct rlk_engine *engine)
 {
-	return engine->home.commands.count > 0;
+	const struct rlk_server *server = &engine->home;
+	while (server != NULL && server->commands.count == 0) {
+		server = server->next;
+	}
+	return server != NULL;
 }
 
 bool rlk_engine_asks_a_lot(const struct rlk_engine *engine)
@@ -158,8 +218,9 @@ bool rlk_engine_asks_a_lot(const struct rlk_engine *engine)
 const struct rlk_connection *rlk_engine_awaits_answer(const struct rlk_engine *engine, int64_t now)
 {
 	const struct rlk_line *line = &engine->home.commands;
-	bool awaits = line->up && line->count > 0 && !line->unread && !engine->home.messages.open &&
-	              rlk_connection_awaits_well(line->connection) && rlk_engine_deadline(engine) > now + RLK_AWAIT_MS;
+	bool awaits = engine->cluster == NULL && line->up && line->count > 0 && !line->unread &&
+	              !engine->home.messages.open && rlk_connection_awaits_well(line->connection) &&
+	              rlk_engine_deadline(engine) > now + RLK_AWAIT_MS;
 	return awaits ? line->connection : NULL;
 }
 
@@ -203,7 +264,9 @@ static void read_lines(struct rlk_server *server, const struct pollfd *ready, si
 void rlk_engine_step(struct rlk_engine *engine, const struct pollfd *ready, size_t count, int64_t now)
 {
 	engine->unfinished = false;
-	read_lines(&engine->home, ready, count, now);
+	for (struct rlk_server *server = &engine->home; server != NULL; server = server->next) {
+		read_lines(server, ready, count, now);
+	}
 	let_time_pass(engine, now);
 	rlk_engine_pump(engine, now);
 }

@@ -76,12 +76,15 @@ enum { RLK_TEXT = 224 };
 /* A name in use by this client: its waiting room and its subscription. */
 struct rlk_place {
 	struct rlk_room room;
+	struct rlk_slice inbox;    /* its own, in a cluster; else the client's is everybody's */
+	int32_t slot;              /* in a cluster; else -1 */
 	struct rlk_server *server; /* where it is */
 	struct rlk_node node;      /* in places, by name */
 	struct rlk_place *next_wanted;
 	struct rlk_job *jobs, *last_job;
 	bool wanted; /* its channel is, or is to be, subscribed to */
 	bool subscribed;
+	bool inbox_confirmed; /* its own */
 };
 
 /* A lock's machine, as the engine handles it. */
@@ -91,6 +94,7 @@ struct rlk_job {
 	bool in_tokens, listens, in_background, over; /* as the engine has counted it */
 	struct rlk_ready *ready;                      /* the list that it is in; NULL for none */
 	struct rlk_place *place;
+	struct rlk_server *detour; /* whom it was told to ask this once (ASK); NULL: the place's */
 	struct rlk_job *next_in_place, *previous_in_place;
 	struct rlk_job *next_ready;
 	struct rlk_node token_node;
@@ -113,6 +117,8 @@ struct rlk_call {
 	bool orphan;               /* nobody waits: freed when done */
 	int32_t script;            /* -1: the words are a plain command */
 	struct rlk_server *server; /* whom it asks */
+	int32_t slot;              /* -1: any server will do */
+	bool asking;               /* it was told to ask this server this once (ASK) */
 	struct rlk_words words;
 	int64_t deadline, not_before;
 	int32_t backoff;
@@ -150,13 +156,30 @@ struct rlk_line {
 /* A server, and what this client has to do with it: one line for commands, one for messages. */
 struct rlk_server {
 	struct rlk_engine *engine;
+	struct rlk_server *next;
+	struct rlk_host node; /* of a cluster; the name is the server's own, but for the first server */
 	struct rlk_line commands, messages;
 	bool reached; /* at least once */
+	bool needed;  /* for a moment, while those that aren't are looked for */
+	int64_t doubted_at;
 	bool inbox_confirmed;
 	int64_t heard_at, pinged_at;       /* on the line for messages; INT64_MIN: no answer is due */
 	size_t listeners;                  /* jobs that need messages */
 	struct rlk_ready under_way, begun; /* what goes on has precedence over what is new */
 	size_t calls_wanted;               /* how many are to be sent, now or later */
+};
+
+/* What is known of a cluster. */
+struct rlk_cluster {
+	struct rlk_server *owners[RLK_SLOTS]; /* NULL: not known */
+	struct rlk_host *nodes;               /* all that were heard of */
+	size_t node_count, turn;              /* whose turn it is to be asked */
+	size_t tried;                         /* how many in vain, in a row */
+	bool publishes;                       /* by slots, as Redis 7 does */
+	bool known;                           /* the owners, at least once */
+	bool doubted;                         /* and whether they still are */
+	struct rlk_call *refresh;             /* under way, or NULL */
+	int64_t not_before;                   /* the next one */
 };
 
 struct rlk_engine {
@@ -167,7 +190,11 @@ struct rlk_engine {
 	struct rlk_random random;
 	struct rlk_pace pace;
 
-	struct rlk_server home;
+	struct rlk_server home;      /* the server; and in a cluster the first of a list, see cluster.c */
+	struct rlk_cluster *cluster; /* NULL: it is none */
+	struct rlk_watch *watch;
+	struct pollfd few[2 * RLK_CONNECTION_FDS], *fds; /* room for what there is to poll */
+	size_t fds_capacity;
 
 	struct rlk_timers timers;
 	struct rlk_table tokens, places;
@@ -194,11 +221,12 @@ void rlk_engine_clear(struct rlk_engine *engine);
  * server that finds us gone when it wants to answer forgets what we said last. */
 void rlk_engine_bid_farewell(struct rlk_engine *engine);
 
-enum { RLK_ENGINE_FDS = 2 * RLK_CONNECTION_FDS };
+bool rlk_engine_make_room(struct rlk_engine *engine); /* for one server more; false if out of memory */
+bool rlk_server_init(struct rlk_engine *engine, struct rlk_server *server);
 
 /* What to poll, until when, and what to do then, with what poll() answered. Connections may have come and gone since
  * they were named. */
-size_t rlk_engine_fds(const struct rlk_engine *engine, struct pollfd *fds, size_t capacity);
+size_t rlk_engine_fds(struct rlk_engine *engine, const struct pollfd **fds);
 int64_t rlk_engine_deadline(const struct rlk_engine *engine);
 void rlk_engine_step(struct rlk_engine *engine, const struct pollfd *ready, size_t count, int64_t now);
 
@@ -234,6 +262,9 @@ struct rlk_job *rlk_job_of(struct rlk_machine *machine);
 /* In a forked child there may be places whose jobs were never cleared. */
 void rlk_places_clear(struct rlk_engine *engine);
 
+struct rlk_place *rlk_place_of(struct rlk_node *node);
+void rlk_place_move(struct rlk_place *place, struct rlk_server *server, int64_t now);
+
 void rlk_job_text(struct rlk_job *job, struct rlk_slice text);
 
 /* Takes the first job that is ready for a server, or NULL. */
@@ -247,11 +278,12 @@ bool rlk_call_start(struct rlk_engine *engine, struct rlk_call *call, int64_t de
 void rlk_call_forget(struct rlk_engine *engine, struct rlk_call *call);
 void rlk_call_tick(struct rlk_engine *engine, struct rlk_call *call, int64_t now);
 /* Tells those that ask a server. */
-void rlk_call_trouble(struct rlk_server *server, int32_t status, const char *text, bool final);
+void rlk_call_trouble(struct rlk_server *server, int32_t status, const char *text, bool final, int64_t now);
 /* What helps is answered too: RLK_SEND_SCRIPT is the line's to remember. */
 enum rlk_remedy rlk_call_answer(struct rlk_engine *engine, struct rlk_call *call, const struct rlk_value *reply,
                                 size_t count, int64_t now);
 void rlk_call_want(struct rlk_call *call, bool wanted);
+void rlk_call_move(struct rlk_call *call, struct rlk_server *server);
 
 /* Cleans up on the server what nobody waits for: leaves the queue, or gives a lock back that came too late. */
 void rlk_orphan_cancel(struct rlk_engine *engine, const struct rlk_job *job, int64_t now);
@@ -272,6 +304,10 @@ void rlk_line_forget(struct rlk_line *line, const void *job_or_call);
 
 /* ---- commands.c, messages.c: the two lines of a server ---- */
 
+/* Tells those that wait for an answer, or for messages, that there will be none. */
+void rlk_commands_refuse(struct rlk_server *server, int32_t status, const char *text, int64_t now);
+void rlk_messages_refuse(struct rlk_server *server, int32_t status, const char *text, int64_t now);
+
 void rlk_commands_pump(struct rlk_server *server, int64_t now);
 void rlk_commands_read(struct rlk_server *server, bool receive, int64_t now);
 void rlk_commands_watch(struct rlk_server *server, int64_t now);
@@ -287,5 +323,39 @@ void rlk_messages_watch(struct rlk_server *server, int64_t now);
 void rlk_messages_expire(struct rlk_server *server, int64_t now);
 int64_t rlk_messages_deadline(const struct rlk_server *server);
 void rlk_messages_drop(struct rlk_server *server, int64_t now);
+void rlk_messages_leave(struct rlk_place *place);
+
+/* ---- cluster.c ---- */
+
+int32_t rlk_cluster_init(struct rlk_engine *engine);
+void rlk_cluster_clear(struct rlk_engine *engine);
+
+/* The server for a slot; the first one where it isn't known, where there are no slots, and for slot -1. */
+struct rlk_server *rlk_engine_route(struct rlk_engine *engine, int32_t slot);
+
+void rlk_cluster_tend(struct rlk_engine *engine, int64_t now);
+int64_t rlk_cluster_deadline(const struct rlk_engine *engine);
+
+/* Something speaks against what is known of the slots: they will be asked for. When it does so because a server lets us
+ * wait. */
+void rlk_cluster_doubt(struct rlk_engine *engine);
+int64_t rlk_cluster_doubt_at(const struct rlk_server *server);
+
+/* A call of the cluster's own has ended; a connection has failed; another server was named, and there is it, or NULL.
+ */
+void rlk_cluster_asked(struct rlk_engine *engine, const struct rlk_call *call, int64_t now);
+void rlk_cluster_failed(struct rlk_server *server, int64_t now);
+struct rlk_server *rlk_cluster_redirected(struct rlk_server *server, struct rlk_slice error, bool *asks, int64_t now);
+
+bool rlk_server_is_scout(const struct rlk_server *server);
+/* Whether there is no use in waiting for it: it was never there. */
+bool rlk_server_is_hopeless(const struct rlk_server *server);
+/* How long it may take; a scout can turn to others. */
+int64_t rlk_server_patience(const struct rlk_server *server, int64_t patience);
+
+/* A walk over all servers by their slots, a bit each: the next that was not seen, false if there is none; and all that
+ * its owner has. */
+bool rlk_cluster_next_slot(const struct rlk_engine *engine, const uint8_t *seen, int32_t *slot);
+void rlk_cluster_see(const struct rlk_engine *engine, int32_t slot, uint8_t *seen);
 
 #endif

@@ -15,19 +15,33 @@ struct rlk_job *rlk_job_of(struct rlk_machine *machine)
 
 /* ---- places ---- */
 
+struct rlk_place *rlk_place_of(struct rlk_node *node)
+{
+	return (struct rlk_place *)(void *)((char *)node - offsetof(struct rlk_place, node));
+}
+
 static struct rlk_place *place_get(struct rlk_engine *engine, struct rlk_slice name)
 {
 	struct rlk_node *node = rlk_table_find(&engine->places, name);
 	if (node != NULL) {
-		return (struct rlk_place *)(void *)((char *)node - offsetof(struct rlk_place, node));
+		return rlk_place_of(node);
 	}
-	struct rlk_place *place = calloc(1, sizeof *place + rlk_names_size(name.data, name.length));
+	/* Room for the inbox as well: without the client it is no longer than the names. */
+	size_t size = rlk_names_size(name.data, name.length);
+	size_t more = engine->cluster != NULL ? size + sizeof engine->inbox : 0;
+	struct rlk_place *place = calloc(1, sizeof *place + size + more);
 	if (place == NULL) {
 		return NULL;
 	}
-	place->server = &engine->home;
 	rlk_names_build(&place->room.names, (char *)(place + 1), name.data, name.length);
+	place->slot = -1;
 	rlk_room_init(&place->room, (struct rlk_slice) { engine->client, RLK_CLIENT_LENGTH }, &engine->pace);
+	if (engine->cluster != NULL) {
+		place->room.names.sharded = true;
+		place->slot = rlk_names_slot(&place->room.names);
+		place->inbox = rlk_names_inbox(&place->room.names, (char *)(place + 1) + size, place->room.client);
+	}
+	place->server = rlk_engine_route(engine, place->slot);
 	if (!rlk_table_add(&engine->places, &place->node, place->room.names.name)) {
 		free(place);
 		return NULL;
@@ -40,11 +54,7 @@ static void place_drop_if_unused(struct rlk_engine *engine, struct rlk_place *pl
 	if (place->jobs != NULL) {
 		return;
 	}
-	if (place->wanted && place->server->messages.up) {
-		struct rlk_slice words[2] = { RLK_LITERAL("UNSUBSCRIBE"), place->room.names.channel };
-		/* Best effort: what still comes on the channel finds no place and is ignored. */
-		rlk_connection_append(place->server->messages.connection, words, 2);
-	}
+	rlk_messages_leave(place);
 	rlk_table_remove(&engine->places, &place->node);
 	free(place);
 }
@@ -109,6 +119,42 @@ static void leave_ready(struct rlk_job *job)
 	job->ready = NULL;
 }
 
+/* What was asked there may have been done or not: as when a connection breaks. */
+static void take_back(struct rlk_line *line, struct rlk_job *job, int64_t now)
+{
+	for (size_t i = 0; i < line->count; i++) {
+		struct rlk_flight *flight = &line->flights[(line->first + i) & (line->capacity - 1)];
+		if (flight->job == job) {
+			flight->job = NULL;
+			job->flying--;
+			rlk_machine_dropped(&job->machine, flight->number, now);
+		}
+	}
+}
+
+void rlk_place_move(struct rlk_place *place, struct rlk_server *server, int64_t now)
+{
+	struct rlk_server *former = place->server;
+	rlk_messages_leave(place);
+	place->server = server;
+	place->subscribed = place->inbox_confirmed = place->room.listening = false;
+	for (struct rlk_job *job = place->jobs; job != NULL; job = job->next_in_place) {
+		former->listeners -= job->listens;
+		server->listeners += job->listens;
+		if (job->ready != NULL && job->detour == NULL) {
+			leave_ready(job);
+		}
+		take_back(&former->commands, job, now);
+	}
+	if (place->wanted) {
+		place->wanted = false;
+		rlk_messages_want(place, now);
+	}
+	for (struct rlk_job *job = place->jobs; job != NULL; job = job->next_in_place) {
+		rlk_job_settle(server->engine, job, now);
+	}
+}
+
 void rlk_job_clear(struct rlk_engine *engine, struct rlk_job *job)
 {
 	int64_t now = rlk_now();
@@ -118,7 +164,9 @@ void rlk_job_clear(struct rlk_engine *engine, struct rlk_job *job)
 		leave_ready(job);
 	}
 	if (job->flying > 0) {
-		rlk_line_forget(&job->place->server->commands, job);
+		for (struct rlk_server *server = &engine->home; server != NULL; server = server->next) {
+			rlk_line_forget(&server->commands, job);
+		}
 	}
 	rlk_timers_set(&engine->timers, &job->timer, RLK_NEVER);
 	rlk_timers_unreserve(&engine->timers);
@@ -229,10 +277,10 @@ static void count(size_t *counter, bool *counted, bool counts)
 void rlk_job_settle(struct rlk_engine *engine, struct rlk_job *job, int64_t now)
 {
 	struct rlk_machine *machine = &job->machine;
-	struct rlk_server *server = job->place->server;
+	struct rlk_server *server = job->detour != NULL ? job->detour : job->place->server;
 	struct rlk_room *room = machine->room;
 	bool waits = machine->phase == RLK_LISTENING || machine->phase == RLK_WAITING;
-	count(&server->listeners, &job->listens, waits);
+	count(&job->place->server->listeners, &job->listens, waits);
 	if (machine->phase == RLK_LISTENING) {
 		if (room->listening) {
 			rlk_machine_listening(machine, now);

@@ -28,7 +28,13 @@ void rlk_line_open(struct rlk_server *server, struct rlk_line *line, int64_t now
 	const struct rlk_connection *twin = line == &server->messages ? server->commands.connection : NULL;
 	line->known_scripts = line->unknown_scripts = 0;
 	line->open = true;
-	rlk_connection_open(line->connection, &engine->address, twin, now + engine->connect_timeout, now);
+	int64_t deadline = now + rlk_server_patience(server, engine->connect_timeout);
+	server->doubted_at = now;
+	if (engine->cluster == NULL) {
+		rlk_connection_open(line->connection, &engine->address, twin, deadline, now);
+	} else {
+		rlk_connection_open_node(line->connection, &engine->address, &server->node, twin, deadline, now);
+	}
 }
 
 void rlk_line_close(struct rlk_line *line)

@@ -20,34 +20,50 @@ static struct rlk_slice text_slice(const char *text)
 	return (struct rlk_slice) { text, strlen(text) };
 }
 
-static struct rlk_place *place_of(struct rlk_node *node)
-{
-	return (struct rlk_place *)(void *)((char *)node - offsetof(struct rlk_place, node));
-}
-
 /* One after the other of those that a server has. */
 static struct rlk_place *next_place(const struct rlk_server *server, const struct rlk_place *place)
 {
 	const struct rlk_table *places = &server->engine->places;
 	struct rlk_node *node = rlk_table_next(places, place != NULL ? &place->node : NULL);
-	while (node != NULL && place_of(node)->server != server) {
+	while (node != NULL && rlk_place_of(node)->server != server) {
 		node = rlk_table_next(places, node);
 	}
-	return node != NULL ? place_of(node) : NULL;
+	return node != NULL ? rlk_place_of(node) : NULL;
 }
 
-static void subscribe(struct rlk_server *server, struct rlk_slice channel)
+static void say(struct rlk_server *server, struct rlk_slice verb, struct rlk_slice channel)
 {
-	struct rlk_slice words[2] = { RLK_LITERAL("SUBSCRIBE"), channel };
+	struct rlk_slice words[2] = { verb, channel };
 	if (!rlk_connection_append(server->messages.connection, words, 2)) {
 		rlk_connection_close(server->messages.connection);
 	}
 }
 
+static void subscribe_place(const struct rlk_place *place)
+{
+	if (place->inbox.length > 0) {
+		say(place->server, RLK_LITERAL("SSUBSCRIBE"), place->inbox);
+	}
+	say(place->server, RLK_LITERAL("SUBSCRIBE"), place->room.names.channel);
+}
+
+/* What still comes finds no place and is ignored. */
+void rlk_messages_leave(struct rlk_place *place)
+{
+	if (!place->wanted || !place->server->messages.up) {
+		return;
+	}
+	if (place->inbox.length > 0) {
+		say(place->server, RLK_LITERAL("SUNSUBSCRIBE"), place->inbox);
+	}
+	say(place->server, RLK_LITERAL("UNSUBSCRIBE"), place->room.names.channel);
+}
+
 static void tell_place(struct rlk_place *place, int64_t now)
 {
 	struct rlk_engine *engine = place->server->engine;
-	if (!place->server->inbox_confirmed || !place->subscribed || place->room.listening) {
+	bool inbox = place->inbox.length > 0 ? place->inbox_confirmed : place->server->inbox_confirmed;
+	if (!inbox || !place->subscribed || place->room.listening) {
 		return;
 	}
 	place->room.listening = true;
@@ -79,13 +95,18 @@ static void spread_trouble(struct rlk_server *server, int32_t status, const char
 	}
 }
 
+void rlk_messages_refuse(struct rlk_server *server, int32_t status, const char *text, int64_t now)
+{
+	spread_trouble(server, status, text, true, now);
+}
+
 void rlk_messages_want(struct rlk_place *place, int64_t now)
 {
 	struct rlk_server *server = place->server;
 	bool first_time = !place->wanted;
 	place->wanted = true;
 	if (server->messages.up && first_time) {
-		subscribe(server, place->room.names.channel);
+		subscribe_place(place);
 	}
 	rlk_messages_watch(server, now);
 }
@@ -108,7 +129,7 @@ void rlk_messages_drop(struct rlk_server *server, int64_t now)
 	server->inbox_confirmed = false;
 	server->pinged_at = INT64_MIN;
 	for (struct rlk_place *place = next_place(server, NULL); place != NULL; place = next_place(server, place)) {
-		place->subscribed = place->room.listening = false;
+		place->subscribed = place->inbox_confirmed = place->room.listening = false;
 	}
 	if (status != REDISLOCK_OK) {
 		spread_trouble(server, status, engine->text, !passing, now);
@@ -120,10 +141,12 @@ static void greet(struct rlk_server *server, int64_t now)
 	server->messages.up = true;
 	server->heard_at = now;
 	server->pinged_at = INT64_MIN;
-	subscribe(server, text_slice(server->engine->inbox));
+	if (server->engine->cluster == NULL) {
+		say(server, RLK_LITERAL("SUBSCRIBE"), text_slice(server->engine->inbox));
+	}
 	for (struct rlk_place *place = next_place(server, NULL); place != NULL; place = next_place(server, place)) {
 		if (place->wanted) {
-			subscribe(server, place->room.names.channel);
+			subscribe_place(place);
 		}
 	}
 }
@@ -191,7 +214,7 @@ static void take_release(struct rlk_engine *engine, struct rlk_slice channel, in
 	struct rlk_slice name = { channel.data + prefix, channel.length - prefix };
 	struct rlk_node *node = channel.length > prefix ? rlk_table_find(&engine->places, name) : NULL;
 	if (node != NULL) {
-		struct rlk_room *room = &place_of(node)->room;
+		struct rlk_room *room = &rlk_place_of(node)->room;
 		struct rlk_machine *foremost = rlk_room_foremost(room);
 		rlk_room_nudge(room, now);
 		if (foremost != NULL) {
@@ -218,8 +241,29 @@ static void take_confirmation(struct rlk_server *server, struct rlk_slice channe
 	struct rlk_slice name = { channel.data + prefix, channel.length - prefix };
 	struct rlk_node *node = channel.length > prefix ? rlk_table_find(&engine->places, name) : NULL;
 	if (node != NULL) {
-		place_of(node)->subscribed = true;
-		tell_place(place_of(node), now);
+		rlk_place_of(node)->subscribed = true;
+		tell_place(rlk_place_of(node), now);
+	}
+}
+
+/* A server's word on the inbox of a place, which may be gone by now, or elsewhere. */
+static void take_inbox(struct rlk_server *server, struct rlk_slice channel, bool subscribed, int64_t now)
+{
+	struct rlk_slice name;
+	struct rlk_node *node =
+	        rlk_names_of_inbox(channel, &name) ? rlk_table_find(&server->engine->places, name) : NULL;
+	struct rlk_place *place = node != NULL ? rlk_place_of(node) : NULL;
+	if (place == NULL || place->server != server || !place->wanted) {
+		return;
+	}
+	place->inbox_confirmed = subscribed;
+	if (subscribed) {
+		server->messages.failures = 0;
+		tell_place(place, now);
+	} else {
+		/* The slot has moved: the server will tell where to. */
+		place->room.listening = false;
+		say(server, RLK_LITERAL("SSUBSCRIBE"), place->inbox);
 	}
 }
 
@@ -231,6 +275,10 @@ static bool take_message(struct rlk_server *server, const struct rlk_value *repl
 		snprintf(engine->text, sizeof engine->text, "%.*s", (int)reply[0].text.length, reply[0].text.data);
 		enum rlk_remedy remedy;
 		int32_t status = rlk_error_status(reply[0].text, &remedy);
+		bool asks;
+		if (remedy == RLK_REDIRECT && engine->cluster != NULL) {
+			return rlk_cluster_redirected(server, reply[0].text, &asks, now) != NULL;
+		}
 		spread_trouble(server, status, engine->text, remedy == RLK_GIVE_UP, now);
 		return false;
 	}
@@ -246,6 +294,12 @@ static bool take_message(struct rlk_server *server, const struct rlk_value *repl
 		}
 	} else if (same(verb, RLK_LITERAL("subscribe"))) {
 		take_confirmation(server, channel, now);
+	} else if (same(verb, RLK_LITERAL("smessage")) && count == 4 && reply[3].type == RLK_STRING) {
+		take_grant(engine, reply[3].text, now);
+	} else if (same(verb, RLK_LITERAL("ssubscribe"))) {
+		take_inbox(server, channel, true, now);
+	} else if (same(verb, RLK_LITERAL("sunsubscribe"))) {
+		take_inbox(server, channel, false, now);
 	} else if (same(verb, RLK_LITERAL("pong"))) {
 		server->pinged_at = INT64_MIN;
 	}

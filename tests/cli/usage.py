@@ -119,7 +119,7 @@ def wrong_usage_names_the_option_and_exits_64():
             (["ping", "foo"], b"'foo'"),
             (["ping", "--url", "http://localhost"], b"--url"),
             (["ping", "--url", "redis://localhost:port"], b"--url"),
-            (["ping", "--url", "redis+cluster://localhost"], b"--url")):
+            (["ping", "--url", "redis+cluster://localhost/1"], b"--url")):
         result = run(*arguments)
         equal(result.returncode, 64, arguments)
         true(said in result.stderr, "%r says %r" % (arguments, result.stderr))

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int free_port(void)
+int test_free_port(void)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t length = sizeof(address);
@@ -139,7 +139,7 @@ void test_server_start(struct test_server *server, unsigned flags, const char *c
 	/* Another process may take a port that was free a moment ago. */
 	for (int tries = 0; tries < 5; tries++) {
 		if ((flags & TEST_SERVER_TCP) != 0) {
-			server->port = free_port();
+			server->port = test_free_port();
 			snprintf(server->tcp_url, sizeof(server->tcp_url), "redis://127.0.0.1:%d", server->port);
 		}
 		if (comes_up(server))

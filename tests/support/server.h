@@ -31,6 +31,9 @@ struct test_server {
  * arguments: more arguments for it, as on its command line, ended by NULL; or NULL. */
 void test_server_start(struct test_server *server, unsigned flags, const char *const *arguments);
 
+/* A TCP port that nobody listens on, for now. */
+int test_free_port(void);
+
 /* Ends it and removes its folder. A server that doesn't run, or never did (all zero), is welcome. */
 void test_server_stop(struct test_server *server);
 

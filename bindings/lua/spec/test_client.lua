@@ -37,7 +37,7 @@ test("URL that can't be read is a failure that says what is wrong, and never the
 		equal(message:find("secret", 1, true), nil)
 		assert(select(3, redislock.connect(url)) == "INVALID_ARGUMENT" or url == "http://host", url)
 	end
-	fails("UNSUPPORTED", redislock.connect "redis+cluster://host")
+	fails("UNSUPPORTED", redislock.connect "http://host")
 	raises("bad argument #1 to 'redislock.connect' (string expected, got table)", redislock.connect, {})
 	raises("bad argument #1 to 'redislock.connect' (URL contains zeros)", redislock.connect, "redis://host\0")
 end)

@@ -108,7 +108,7 @@ class Client(BaseClient):
     It connects at its first use. `url` is ``redis://[user[:password]@]host[:port][/db]`` or ``unix:///path[?db=N]``;
     without one that of the environment's ``REDISLOCK_URL``, else ``redis://127.0.0.1:6379/0``. With ``rediss://`` it is
     TLS; whom to trust, and who one is, can follow: ``?ca=FILE&cert=FILE&key=FILE``, also ``ca_folder`` and
-    ``server_name``. With ``tls_verify=False`` the server isn't verified, and anybody on the way can read and change
+    ``server_name``. A cluster's is ``redis+cluster://host[:port],host[:port]...``. With ``tls_verify=False`` the server isn't verified, and anybody on the way can read and change
     everything.
 
     The timeouts are seconds: for connecting, and for any answer; waiting for a lock isn't bounded by them. `name` is
