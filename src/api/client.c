@@ -166,7 +166,7 @@ RLK_EXPORT int32_t redislock_client_set_credentials(redislock_client *client, co
 	/* Both or none. */
 	status = rlk_address_set(&copy, named ? user : NULL);
 	if (status == REDISLOCK_OK) {
-		status = rlk_address_set(&address->password, password);
+		status = rlk_secret_set(&address->password, password);
 	}
 	if (status == REDISLOCK_OK) {
 		char *old = address->user;

@@ -29,7 +29,7 @@ enum on_lost { ON_LOST_TERM, ON_LOST_KILL, ON_LOST_IGNORE };
 /* What the command line asks for; a command reads what it accepts. */
 struct options {
 	const char *url;
-	bool url_is_option; /* else it comes from the environment, or is the default */
+	char *url_option; /* the same, as it stands in the arguments; NULL: from the environment, or the default */
 	bool json;
 	bool quiet;
 	bool verbose;

@@ -29,7 +29,7 @@ static const struct help {
 	  "  --url URL                 the server: redis://[user[:password]@]host[:port][/db] or unix:///path[?db=N];\n"
 	  "                            for TLS rediss://..., with ?ca=FILE&cert=FILE&key=FILE where need be;\n"
 	  "                            for a cluster redis+cluster://host1[:port],host2[:port]...;\n"
-	  "                            else REDISLOCK_URL from the environment, which ps doesn't show to others,\n"
+	  "                            else REDISLOCK_URL from the environment, which ps never shows to others,\n"
 	  "                            else redis://127.0.0.1:6379/0\n" },
 };
 

@@ -135,12 +135,12 @@ static const char *token(const struct command *command, const char *text)
 	return text;
 }
 
-static void take(const struct command *command, int number, const char *text, struct options *options)
+static void take(const struct command *command, int number, char *text, struct options *options)
 {
 	switch (number) {
 	case OPTION_URL:
 		options->url = text;
-		options->url_is_option = true;
+		options->url_option = text;
 		break;
 	case OPTION_JSON:
 		options->json = true;

@@ -75,11 +75,18 @@ static void close_socket(struct rlk_connection *connection)
 	}
 }
 
+/* The password went out, and it may have come back: a server that doesn't know AUTH repeats what it was told. */
+static void wipe_greeting(struct rlk_connection *connection)
+{
+	rlk_output_wipe(&connection->output);
+	rlk_reader_wipe(&connection->reader);
+}
+
 /* Ends it, but keeps what was read: it counts, though the connection broke. */
 static void shut(struct rlk_connection *connection)
 {
 	if (connection->state == RLK_OPENING) {
-		rlk_output_wipe(&connection->output);
+		wipe_greeting(connection);
 	}
 	rlk_resolver_stop(&connection->resolver);
 	close_socket(connection);
@@ -188,7 +195,7 @@ static bool absorb(struct rlk_connection *connection)
 {
 	char chunk[CHUNK]; /* also all that a record of TLS can hold: it keeps nothing back that no poll would tell of
 	                    */
-	bool any = false;
+	bool any = false, opening = connection->state == RLK_OPENING;
 	ssize_t received;
 
 	do {
@@ -199,6 +206,9 @@ static bool absorb(struct rlk_connection *connection)
 		                                       : rlk_tls_receive(&connection->tls, chunk, sizeof chunk);
 		any |= take(connection, chunk, received, errno);
 	} while (received == (ssize_t)sizeof chunk && connection->state != RLK_CLOSED);
+	if (opening) {
+		explicit_bzero(chunk, sizeof chunk);
+	}
 	return any;
 }
 
@@ -216,7 +226,9 @@ static void push(struct rlk_connection *connection)
 	                                   : rlk_tls_send(&connection->tls, output->data + output->start, length);
 	if (sent >= 0) {
 		output->start += (size_t)sent;
-		if (output->start == output->end) {
+		if (output->start == output->end && connection->state == RLK_OPENING) {
+			rlk_output_wipe(output);
+		} else if (output->start == output->end) {
 			rlk_output_empty(output);
 		}
 		return;
@@ -239,7 +251,7 @@ static void push(struct rlk_connection *connection)
 
 static void ready(struct rlk_connection *connection)
 {
-	rlk_output_wipe(&connection->output);
+	wipe_greeting(connection);
 	connection->state = RLK_READY;
 }
 

@@ -28,7 +28,7 @@ static bool append_auth(struct rlk_greeting *greeting, const struct rlk_address 
 	if (address->user != NULL) {
 		words[count++] = word(address->user);
 	}
-	words[count++] = word(address->password != NULL ? address->password : "");
+	words[count++] = word(address->password.text != NULL ? address->password.text : "");
 	/* All the room at once: when a buffer grows, its old place keeps what was in it. */
 	return rlk_output_reserve(output, words[1].length + words[2].length + 1024) &&
 	       append(greeting, output, RLK_GREET_AUTH, words, count);
@@ -39,7 +39,7 @@ bool rlk_greeting_begin(struct rlk_greeting *greeting, const struct rlk_address 
 	char digits[20];
 
 	memset(greeting, 0, sizeof *greeting);
-	if ((address->user != NULL || address->password != NULL) && !append_auth(greeting, address, output)) {
+	if ((address->user != NULL || address->password.text != NULL) && !append_auth(greeting, address, output)) {
 		return false;
 	}
 	if (address->db != 0) {

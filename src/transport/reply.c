@@ -226,6 +226,16 @@ void rlk_reader_free(struct rlk_reader *reader)
 	free(reader->bytes);
 }
 
+void rlk_reader_wipe(struct rlk_reader *reader)
+{
+	if (reader->parser != NULL && reader->parser->buf != NULL) {
+		explicit_bzero(reader->parser->buf, reader->parser->pos);
+	}
+	if (reader->bytes != NULL) {
+		explicit_bzero(reader->bytes, reader->byte_capacity);
+	}
+}
+
 static size_t unread(const struct rlk_reader *reader)
 {
 	return reader->parser->len - reader->parser->pos;

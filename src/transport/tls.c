@@ -151,7 +151,7 @@ static bool make_context(struct rlk_tls *tls, const struct rlk_tls_files *files)
 		return fail_by_memory(tls);
 	}
 	SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION);
-	SSL_CTX_set_options(tls->context, SSL_OP_NO_RENEGOTIATION);
+	SSL_CTX_set_options(tls->context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_CTX_set_mode(tls->context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_session_cache_mode(tls->context, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_default_passwd_cb(tls->context, no_phrase);

@@ -11,6 +11,21 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* ---- secret.c ---- */
+
+/* A password; no text where there is none. All zero is none. */
+struct rlk_secret {
+	char *text;
+};
+
+/* Replaces it by a copy (NULL: by none), wiping what was there. REDISLOCK_OK or _NO_MEMORY. */
+int32_t rlk_secret_set(struct rlk_secret *secret, const char *text);
+
+/* Wipes it and leaves none. */
+void rlk_secret_clear(struct rlk_secret *secret);
+
+/* ---- url.c ---- */
+
 /* A name or a numeric address, and a port. */
 struct rlk_host {
 	char *name;
@@ -26,7 +41,7 @@ struct rlk_address {
 	uint16_t port;
 	int32_t db;
 	char *user;
-	char *password;
+	struct rlk_secret password; /* the one place where it stays: whoever copies it on the way wipes the copy */
 	char *client_name;
 	bool tls;
 	struct rlk_host seeds[RLK_SEEDS]; /* a cluster's nodes to ask first */
@@ -51,6 +66,8 @@ int32_t rlk_address_set(char **text, const char *value);
 
 /* Wipes and frees what the address owns, and leaves it empty. */
 void rlk_address_clear(struct rlk_address *address);
+
+/* ---- connection.c ---- */
 
 enum rlk_connection_state {
 	RLK_CLOSED,  /* never opened, closed, or broken: see rlk_connection_failure() */

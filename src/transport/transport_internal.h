@@ -206,6 +206,9 @@ void rlk_reader_stop(struct rlk_reader *reader);
 
 void rlk_reader_free(struct rlk_reader *reader);
 
+/* Wipes what was read, as far as it isn't new: replies that were not taken stay. */
+void rlk_reader_wipe(struct rlk_reader *reader);
+
 /* Whether replies must be taken before more may be fed. */
 bool rlk_reader_full(const struct rlk_reader *reader);
 

@@ -142,7 +142,12 @@ static int32_t parse_credentials(struct rlk_slice raw, struct rlk_address *addre
 	}
 	/* A user without a password gets an empty one from the greeting: the server may take any. */
 	if (status == REDISLOCK_OK && end - colon > 1) {
-		status = decode(between(colon + 1, end), "the password", &address->password, complaint);
+		char *password = NULL;
+		status = decode(between(colon + 1, end), "the password", &password, complaint);
+		if (status == REDISLOCK_OK) {
+			status = rlk_secret_set(&address->password, password);
+		}
+		wipe(&password);
 	}
 	return status;
 }
@@ -439,7 +444,7 @@ void rlk_address_clear(struct rlk_address *address)
 	wipe(&address->host);
 	wipe(&address->path);
 	wipe(&address->user);
-	wipe(&address->password);
+	rlk_secret_clear(&address->password);
 	wipe(&address->client_name);
 	wipe(&address->tls_files.authorities);
 	wipe(&address->tls_files.authority_folder);

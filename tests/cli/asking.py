@@ -51,6 +51,41 @@ def open_port(one):
     return eventually(opened, "the server has a port")
 
 
+def memory_of(pid, wanted):
+    """How often something is in the memory of a process that can be written to."""
+    count = 0
+    with open("/proc/%d/maps" % pid) as maps, open("/proc/%d/mem" % pid, "rb", 0) as memory:
+        for line in maps:
+            place, rights = line.split()[:2]
+            if rights[1] == "w":
+                start, end = (int(number, 16) for number in place.split("-"))
+                memory.seek(start)
+                count += memory.read(end - start).count(wanted)
+    return count
+
+
+@test
+def password_in_an_argument_is_hidden():
+    password = b"s3cr3t-which-is-long-enough"
+    support.server.call("ACL", "SETUSER", "one", "on", b">" + password, "~*", "&*", "+@all")
+    port = open_port(support.server)
+    url = b"redis://one:%s@127.0.0.1:%d" % (password, port)
+    for arguments in (["--url", url], [b"--url=" + url]):
+        process = start("run", *arguments, "foo", "sh", "-c", "echo held; exec sleep 1000")
+        equal(process.stdout.readline(), b"held\n", "the holder's output")
+        with open("/proc/%d/cmdline" % process.pid, "rb") as file:
+            line = file.read()
+        true(password not in line and b"redis://*" in line and b"*@127.0.0.1:%d\0" % port in line, line)
+        # Where connections are made from.
+        equal(memory_of(process.pid, password), 1)
+        end(process)
+    for word in (b"redis://:%s@host:bad" % password, b"://%s@" % password, password + b"@host"):
+        result = run("ping", "--url", word)
+        equal(result.returncode, 64)
+        true(password not in result.stdout + result.stderr, result.stderr)
+    support.server.call("CONFIG", "SET", "port", 0)
+
+
 @test
 def wrong_password_is_77_and_is_not_shown():
     locked = Server("--requirepass", "right")

@@ -33,7 +33,7 @@ static void check_left_empty(const struct rlk_address *address)
 	static const struct rlk_address empty;
 
 	require(address->host == empty.host && address->path == NULL && address->user == NULL &&
-	        address->password == NULL && address->client_name == NULL);
+	        address->password.text == NULL && address->client_name == NULL);
 }
 
 /* What stands between the first colon behind the scheme and the last @ would be a password; one of a few letters may

@@ -189,14 +189,14 @@ static void a_password_alone_is_for_the_default_user(void **state)
 	test_server_start(&other, 0, NULL);
 	assert_true(test_command(&other, NULL, 0, "CONFIG", "SET", "requirepass", "secret", NULL));
 	assert_int_equal(rlk_address_parse(other.url, &address, NULL, 0), REDISLOCK_OK);
-	assert_int_equal(rlk_address_set(&address.password, "secret"), REDISLOCK_OK);
+	assert_int_equal(rlk_secret_set(&address.password, "secret"), REDISLOCK_OK);
 	open_fully(connection, &address, NULL, TEST_DEADLINE_MS);
 	assert_ready();
 	assert_answers((const char *[]) { "ACL", "WHOAMI", NULL }, "default");
-	assert_int_equal(rlk_address_set(&address.password, "secreter"), REDISLOCK_OK);
+	assert_int_equal(rlk_secret_set(&address.password, "secreter"), REDISLOCK_OK);
 	open_fully(connection, &address, NULL, TEST_DEADLINE_MS);
 	assert_refused_without_the_password(REDISLOCK_AUTHENTICATION, "password");
-	assert_int_equal(rlk_address_set(&address.password, NULL), REDISLOCK_OK);
+	assert_int_equal(rlk_secret_set(&address.password, NULL), REDISLOCK_OK);
 	address.db = 1;
 	open_fully(connection, &address, NULL, TEST_DEADLINE_MS);
 	assert_refused_without_the_password(REDISLOCK_AUTHENTICATION, "wants a password");
@@ -341,7 +341,7 @@ static void a_peer_that_never_answers_the_greeting_ends_at_the_deadline(void **s
 
 	(void)state;
 	peer_listen(&peer);
-	assert_int_equal(rlk_address_set(&peer.address.password, "secret"), REDISLOCK_OK);
+	assert_int_equal(rlk_secret_set(&peer.address.password, "secret"), REDISLOCK_OK);
 	const int64_t start = test_now_ms();
 	open_fully(connection, &peer.address, NULL, SHORT_MS);
 	assert_true(test_now_ms() - start >= SHORT_MS);
@@ -484,7 +484,7 @@ static void a_greeting_is_one_pipeline_of_which_all_answers_are_awaited(void **s
 	(void)state;
 	peer_listen(&peer);
 	assert_int_equal(rlk_address_set(&peer.address.user, "me"), REDISLOCK_OK);
-	assert_int_equal(rlk_address_set(&peer.address.password, "secret"), REDISLOCK_OK);
+	assert_int_equal(rlk_secret_set(&peer.address.password, "secret"), REDISLOCK_OK);
 	assert_int_equal(rlk_address_set(&peer.address.client_name, "its-name"), REDISLOCK_OK);
 	peer.address.db = 12;
 	const int64_t now = test_now_ms();
@@ -511,7 +511,7 @@ static void answers_to_auth_mean(const char *answer, int32_t status, const char 
 	struct peer peer;
 
 	peer_listen(&peer);
-	assert_int_equal(rlk_address_set(&peer.address.password, "secret"), REDISLOCK_OK);
+	assert_int_equal(rlk_secret_set(&peer.address.password, "secret"), REDISLOCK_OK);
 	const int64_t now = test_now_ms();
 	rlk_connection_open(connection, &peer.address, NULL, now + TEST_DEADLINE_MS, now);
 	peer_accept(&peer);

@@ -50,7 +50,7 @@ static void a_host_alone_gets_the_default_port_and_database(void **state)
 	assert_int_equal(address.port, 6379);
 	assert_int_equal(address.db, 0);
 	assert_null(address.user);
-	assert_null(address.password);
+	assert_null(address.password.text);
 	assert_null(address.client_name);
 	rlk_address_clear(&address);
 }
@@ -64,7 +64,7 @@ static void every_part_of_a_tcp_url_is_read(void **state)
 	assert_int_equal(address.port, 65535);
 	assert_int_equal(address.db, 15);
 	assert_string_equal(address.user, "me");
-	assert_string_equal(address.password, "se:cret");
+	assert_string_equal(address.password.text, "se:cret");
 	rlk_address_clear(&address);
 }
 
@@ -74,7 +74,7 @@ static void every_part_is_percent_decoded(void **state)
 
 	(void)state;
 	assert_string_equal(address.user, "me@");
-	assert_string_equal(address.password, "/?#%\xff");
+	assert_string_equal(address.password.text, "/?#%\xff");
 	assert_string_equal(address.host, "host");
 	rlk_address_clear(&address);
 	address = parsed("unix:///run/a%20b%3fc.sock");
@@ -88,15 +88,15 @@ static void a_user_or_password_may_be_missing(void **state)
 
 	(void)state;
 	assert_null(address.user);
-	assert_string_equal(address.password, "secret");
+	assert_string_equal(address.password.text, "secret");
 	rlk_address_clear(&address);
 	address = parsed("redis://me@host");
 	assert_string_equal(address.user, "me");
-	assert_null(address.password);
+	assert_null(address.password.text);
 	rlk_address_clear(&address);
 	address = parsed("redis://:@host");
 	assert_null(address.user);
-	assert_null(address.password);
+	assert_null(address.password.text);
 	rlk_address_clear(&address);
 }
 
@@ -105,7 +105,7 @@ static void the_last_at_sign_ends_the_password(void **state)
 	struct rlk_address address = parsed("redis://me:a@b:c@host");
 
 	(void)state;
-	assert_string_equal(address.password, "a@b:c");
+	assert_string_equal(address.password.text, "a@b:c");
 	assert_string_equal(address.host, "host");
 	rlk_address_clear(&address);
 }
@@ -342,7 +342,7 @@ static void a_url_of_4096_bytes_is_read_and_one_more_is_not(void **state)
 	memset(url + 9, 'p', 4096 - 9 - 2);
 	memcpy(url + 4094, "@h", 3);
 	address = parsed(url);
-	assert_int_equal(strlen(address.password), 4096 - 9 - 2);
+	assert_int_equal(strlen(address.password.text), 4096 - 9 - 2);
 	rlk_address_clear(&address);
 	memcpy(url + 4094, "@ho", 4);
 	invalid(url, "4096");
@@ -354,11 +354,11 @@ static void a_text_is_replaced_by_a_copy(void **state)
 	char value[] = "new";
 
 	(void)state;
-	assert_int_equal(rlk_address_set(&address.password, value), REDISLOCK_OK);
+	assert_int_equal(rlk_secret_set(&address.password, value), REDISLOCK_OK);
 	value[0] = 'x';
-	assert_string_equal(address.password, "new");
-	assert_int_equal(rlk_address_set(&address.password, NULL), REDISLOCK_OK);
-	assert_null(address.password);
+	assert_string_equal(address.password.text, "new");
+	assert_int_equal(rlk_secret_set(&address.password, NULL), REDISLOCK_OK);
+	assert_null(address.password.text);
 	assert_int_equal(rlk_address_set(&address.client_name, "me"), REDISLOCK_OK);
 	rlk_address_clear(&address);
 	assert_null(address.client_name);
