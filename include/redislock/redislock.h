@@ -16,7 +16,9 @@
  *   redislock_lock              one caller at a time, except: is_held, remaining_ms, fence, token, name, channel,
  *                               interrupt, which any thread may call while another one is busy with the lock
  *   redislock_info, _list       one caller at a time
- *   redislock_event             whoever reads the client's events: one thread
+ *   redislock_quorum            as a client
+ *   redislock_quorum_lock       as a lock
+ *   redislock_event             whoever reads the client's events, or the quorum's: one thread
  *   strerror, version, has      any thread, at any time
  * A second caller of a lock that is busy gets REDISLOCK_IN_USE and disturbs nothing.
  *
@@ -26,14 +28,15 @@
  *   lock     from redislock_lock_new() to redislock_lock_free(); freeing a held lock releases it
  *   info     a snapshot; independent of the client that made it
  *   list     from redislock_list_new() to redislock_list_free()
- *   event    borrowed, until the client's next event is read or the client ends
+ *   quorum   from redislock_quorum_new() until redislock_quorum_free() and until its last lock is freed, as a client
+ *   event    borrowed, until the client's or quorum's next event is read or it ends
  * Every _free(NULL) does nothing.
  *
  * Forks. A child process must not use the handles that it inherits: every call answers REDISLOCK_FORKED and sends
  * nothing. Freeing them is allowed, silent and leaves the parent's lock alone. A client made in the child works.
  *
- * Signals. The library installs no handler, blocks all signals in the one thread that it may start, and never raises
- * SIGPIPE. See redislock_client_set_interruptible() and redislock_client_interrupt().
+ * Signals. The library installs no handler, blocks all signals in the threads that it may start (one for a client, one for
+ * a quorum), and never raises SIGPIPE. See redislock_client_set_interruptible() and redislock_client_interrupt().
  *
  * Two forms. A client is made for one of them. Blocking, by redislock_client_new(): calls wait for what they do.
  * Event loop, by redislock_client_new_eventloop(): things are started, and told by events; nothing waits, and there is
@@ -62,8 +65,14 @@ typedef struct redislock_info redislock_info;
 /* A walk over the names that are locked. */
 typedef struct redislock_list redislock_list;
 
-/* Something that happened to a client of an event loop. */
+/* Something that happened to a client, or a quorum, of an event loop. */
 typedef struct redislock_event redislock_event;
+
+/* Several servers that know nothing of each other, and of which the greater part decides. */
+typedef struct redislock_quorum redislock_quorum;
+
+/* One name on the servers of a quorum; free, waiting or held. */
+typedef struct redislock_quorum_lock redislock_quorum_lock;
 
 /* Statuses. A number is never given a second meaning. */
 enum {
@@ -486,6 +495,186 @@ int32_t redislock_client_start_info(redislock_client *client, const void *name, 
  * REDISLOCK_NOT_LOCKED) or FAILED will come. Any thread. Since 1.0. */
 int32_t redislock_client_start_break(redislock_client *client, const void *name, size_t name_length, const char *token,
                                      size_t token_length, uint64_t tag);
+
+/* ---- many masters -------------------------------------------------------------------------------------------------
+ *
+ * One lock on several servers that know nothing of each other: no replicas, no cluster, each a master of its own. It is
+ * held while a majority of them says so. So it outlives the loss of any minority, which a lock on one server doesn't.
+ *
+ * It is the algorithm that is known as Redlock. What it can't do: there is no queue, as no server sees all waiters, and
+ * no fence, as no number rises on all servers alike. Without a fence nothing can refuse a holder that was held up for
+ * longer than its lease and doesn't know it yet. And two may hold the lock at once if clocks run apart by more than the
+ * safety margin, or if a server restarts without its data while the lock is held: let such a server stay away for as long
+ * as the longest TTL, or keep the data (appendonly yes, appendfsync always).
+ *
+ * Threads, forks, signals and the two forms are as for clients and locks. In the blocking form each quorum has a thread,
+ * from the first call that waits.
+ */
+
+/* Makes a quorum without servers, for the blocking form.
+ * quorum: where the handle is written; NULL is written on failure. The caller frees it. REDISLOCK_OK,
+ * REDISLOCK_INVALID_ARGUMENT or REDISLOCK_NO_MEMORY. Any thread. Since 1.0. */
+int32_t redislock_quorum_new(redislock_quorum **quorum);
+
+/* Makes a quorum without servers, for an event loop. Everything is as for redislock_quorum_new(). Since 1.0. */
+int32_t redislock_quorum_new_eventloop(redislock_quorum **quorum);
+
+/* Adds a server. All who share a lock must name the same servers, at best an odd number of them: five bear the loss of
+ * two, three that of one. Nothing is sent.
+ *
+ * url      that of redislock_client_new(); a host and port or a socket that isn't there yet, whatever the database
+ *
+ * REDISLOCK_OK; what redislock_client_new() answers to that URL; REDISLOCK_INVALID_ARGUMENT also for a server that is there
+ * already and for the 32nd; REDISLOCK_IN_USE while there are locks. Any thread. Since 1.0. */
+int32_t redislock_quorum_add_server(redislock_quorum *quorum, const char *url);
+
+/* Gives up the caller's reference. The quorum ends with its last lock. Whoever ends it waits for each server no longer
+ * than redislock_client_free(). Since 1.0. */
+void redislock_quorum_free(redislock_quorum *quorum);
+
+/* How long a server may take for an answer before it is done without: a small part of the TTL. Default 500. A server
+ * that has let it pass once is waited for no more where the others decide.
+ * timeout_ms: 1 to 2^31-1. REDISLOCK_OK or REDISLOCK_INVALID_ARGUMENT. Any thread. Since 1.0. */
+int32_t redislock_quorum_set_server_timeout_ms(redislock_quorum *quorum, int64_t timeout_ms);
+
+/* Whether a signal that arrives in a waiting thread ends its wait; as redislock_client_set_interruptible(). Blocking form.
+ * on: 0 or 1. REDISLOCK_OK or REDISLOCK_INVALID_ARGUMENT. Any thread. Since 1.0. */
+int32_t redislock_quorum_set_interruptible(redislock_quorum *quorum, int32_t on);
+
+/* Ends every wait of the quorum that is under way with REDISLOCK_INTERRUPTED; a wait that begins later isn't touched.
+ * Blocking form. Safe in a signal handler. REDISLOCK_OK or REDISLOCK_INVALID_ARGUMENT. Any thread. Since 1.0. */
+int32_t redislock_quorum_interrupt(redislock_quorum *quorum);
+
+/* A descriptor that becomes readable when a lease of this quorum that is being renewed could not be kept; as
+ * redislock_client_lost_fd(). Blocking form. Any thread. Since 1.0. */
+int32_t redislock_quorum_lost_fd(redislock_quorum *quorum);
+
+/* Makes a handle for a lock. Nothing is sent.
+ *
+ * quorum       with one server at least; the lock keeps it alive
+ * name         that of redislock_lock_new(), name_length bytes
+ * lock         where the handle is written; NULL is written on failure. The caller frees it.
+ *
+ * REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT, REDISLOCK_NO_MEMORY or REDISLOCK_FORKED. Any thread. Since 1.0. */
+int32_t redislock_quorum_lock_new(redislock_quorum *quorum, const void *name, size_t name_length,
+                                  redislock_quorum_lock **lock);
+
+/* Frees a lock; as redislock_lock_free(). Since 1.0. */
+void redislock_quorum_lock_free(redislock_quorum_lock *lock);
+
+/* How long the lock outlives its holder's last sign of life. Default 30000 with renewal; setting it turns renewal off
+ * until redislock_quorum_lock_set_renewal() turns it on again. Of each server's lease about 1 % and 2 ms are kept as a
+ * safety margin, against clocks that differ.
+ * ttl_ms: 1 to 2^53-1; it should be many times the timeout of a server. REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT,
+ * REDISLOCK_IN_USE while the lock is held or waiting, or REDISLOCK_FORKED. Since 1.0. */
+int32_t redislock_quorum_lock_set_ttl_ms(redislock_quorum_lock *lock, int64_t ttl_ms);
+
+/* Whether the lease is kept alive until the lock is released: on each server at a third of its TTL, and where it failed
+ * or the lock isn't held again a twelfth later. on: 0 or 1. Results as of redislock_quorum_lock_set_ttl_ms(). Since 1.0. */
+int32_t redislock_quorum_lock_set_renewal(redislock_quorum_lock *lock, int32_t on);
+
+/* How long redislock_quorum_lock_acquire() waits. Default 60000.
+ * wait_ms: 0 tries once; up to 2^53-1; REDISLOCK_FOREVER. Results as of redislock_quorum_lock_set_ttl_ms(); it may be set
+ * while the lock is held. Since 1.0. */
+int32_t redislock_quorum_lock_set_wait_ms(redislock_quorum_lock *lock, int64_t wait_ms);
+
+/* The mean pause between two tries. Default 100. Each pause is half of it to one and a half at random, so that those who
+ * have split the votes don't meet again and again.
+ * interval_ms: 1 to 2^31-1. Results as of redislock_quorum_lock_set_ttl_ms(). Since 1.0. */
+int32_t redislock_quorum_lock_set_spin_interval_ms(redislock_quorum_lock *lock, int64_t interval_ms);
+
+/* A label that tells people who holds the lock. Default: none.
+ * owner: 0 to 255 bytes without control characters, owner_length of them. Results as of
+ * redislock_quorum_lock_set_ttl_ms(). Since 1.0. */
+int32_t redislock_quorum_lock_set_owner(redislock_quorum_lock *lock, const char *owner, size_t owner_length);
+
+/* Takes the lock, waiting for it as long as set. Blocking form.
+ *
+ * REDISLOCK_OK: a majority holds it, and still does for a while. REDISLOCK_NOT_ACQUIRED: others held so much of it that
+ * there was none until the wait ended. REDISLOCK_INTERRUPTED: see redislock_quorum_interrupt(); calling again begins anew.
+ * REDISLOCK_IN_USE: held already, or another caller is busy with it. REDISLOCK_LOST: a lease under renewal was lost since
+ * the last call; the handle is free again. Else what the first of the servers that failed had to say: too few are left for
+ * a majority. Whatever was taken is given back on every server, also on those that didn't answer, as soon as they do.
+ *
+ * Returns within the wait and two timeouts of a server. Where a majority could never be reached that is reported at once;
+ * once it was reached the wait goes on. One caller at a time. Since 1.0. */
+int32_t redislock_quorum_lock_acquire(redislock_quorum_lock *lock);
+
+/* Releases the lock on every server. Blocking form.
+ *
+ * REDISLOCK_OK: others can have it. REDISLOCK_NOT_OWNED: this handle doesn't hold it. REDISLOCK_LOST: it had ended before.
+ * Else a failure: too few servers have confirmed it, and it may be locked until its TTL ends. The handle is free again in
+ * any case, and servers that didn't answer are told for a minute, as soon as they do.
+ *
+ * Returns within the timeout of a server. One caller at a time. Since 1.0. */
+int32_t redislock_quorum_lock_release(redislock_quorum_lock *lock);
+
+/* Sets the lease to a TTL counted from now; a renewed lease goes on with it. Blocking form.
+ * ttl_ms: 1 to 2^53-1. REDISLOCK_OK: on a majority. REDISLOCK_INVALID_ARGUMENT, REDISLOCK_NOT_OWNED, REDISLOCK_LOST, or a
+ * failure, after which the former lease still counts, or the new one where that is shorter. Returns within the timeout of
+ * a server. One caller at a time. Since 1.0. */
+int32_t redislock_quorum_lock_extend(redislock_quorum_lock *lock, int64_t ttl_ms);
+
+/* Whether the lock is held by a majority, by this process's own monotonic clock; nothing is sent. 1 or 0; 0 for NULL, in a
+ * forked child, and from the moment a release is sent. Any thread. Since 1.0. */
+int32_t redislock_quorum_lock_is_held(redislock_quorum_lock *lock);
+
+/* How long a majority is sure to hold the lock still: milliseconds, 0 when not held. Nothing is sent. Any thread.
+ * Since 1.0. */
+int64_t redislock_quorum_lock_remaining_ms(redislock_quorum_lock *lock);
+
+/* On how many servers the lock is held now, as far as is known; 0 while it isn't held by a majority. Nothing is sent. Any
+ * thread. Since 1.0. */
+int32_t redislock_quorum_lock_agreed(redislock_quorum_lock *lock);
+
+/* The token of the present or last acquisition. On the servers it is followed by a dot and a number, another for each
+ * time that one was asked.
+ * token receives it, cut to fit and NUL-terminated (empty before the first acquisition); size is its capacity, 33 bytes
+ * hold it. REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT or REDISLOCK_FORKED. Any thread. Since 1.0. */
+int32_t redislock_quorum_lock_token(redislock_quorum_lock *lock, char *token, size_t size);
+
+/* The name of the lock; as redislock_lock_name(). Any thread. Since 1.0. */
+const char *redislock_quorum_lock_name(redislock_quorum_lock *lock, size_t *length);
+
+/* Ends the wait of this lock that is under way with REDISLOCK_INTERRUPTED. Blocking form. Safe in a signal handler.
+ * REDISLOCK_OK or REDISLOCK_INVALID_ARGUMENT. Any thread. Since 1.0. */
+int32_t redislock_quorum_lock_interrupt(redislock_quorum_lock *lock);
+
+/* The text of the lock's last failure, and what each server that failed last had to say; also while the lock is held.
+ * text receives it, cut to fit and NUL-terminated; size is its capacity in bytes: 100 and 300 for each server are enough.
+ * REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT or REDISLOCK_FORKED. Any thread. Since 1.0. */
+int32_t redislock_quorum_lock_error(redislock_quorum_lock *lock, char *text, size_t size);
+
+/* The descriptor to poll for reading; as redislock_client_fd(). Event loop. Since 1.0. */
+int32_t redislock_quorum_fd(redislock_quorum *quorum);
+
+/* How long to poll at most before the next dispatch; as redislock_client_timeout_ms(). Event loop. Since 1.0. */
+int64_t redislock_quorum_timeout_ms(redislock_quorum *quorum);
+
+/* Does what is due; as redislock_client_dispatch(). Event loop. Since 1.0. */
+int32_t redislock_quorum_dispatch(redislock_quorum *quorum);
+
+/* Reads the next event; as redislock_client_next_event(). Event loop. Since 1.0. */
+int32_t redislock_quorum_next_event(redislock_quorum *quorum, redislock_event **event);
+
+/* The lock of a quorum that this is about; NULL for an event of a client, for NULL, and once the lock has been freed.
+ * redislock_event_type(), _status() and _tag() tell the rest. Since 1.0. */
+redislock_quorum_lock *redislock_event_quorum_lock(const redislock_event *event);
+
+/* Starts to take the lock. Everything is as for redislock_lock_start_acquire(). One caller at a time. Since 1.0. */
+int32_t redislock_quorum_lock_start_acquire(redislock_quorum_lock *lock, uint64_t tag);
+
+/* Starts to release the lock. Everything is as for redislock_lock_start_release(). One caller at a time. Since 1.0. */
+int32_t redislock_quorum_lock_start_release(redislock_quorum_lock *lock, uint64_t tag);
+
+/* Starts to set the lease to a TTL from now on. ttl_ms: 1 to 2^53-1. Everything else is as for
+ * redislock_lock_start_extend(). One caller at a time. Since 1.0. */
+int32_t redislock_quorum_lock_start_extend(redislock_quorum_lock *lock, int64_t ttl_ms, uint64_t tag);
+
+/* Gives up an acquire that was started and whose event has not been read. Event loop. REDISLOCK_OK:
+ * REDISLOCK_EVENT_CANCELLED with its tag will come, and no other event of it. REDISLOCK_END: there is no such acquire, or
+ * it has failed already, and its event is waiting. One caller at a time. Since 1.0. */
+int32_t redislock_quorum_lock_cancel(redislock_quorum_lock *lock);
 
 /* ---- looking from outside -----------------------------------------------------------------------------------------
  */

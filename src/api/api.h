@@ -16,6 +16,7 @@ struct redislock_event {
 	int32_t type, status;
 	uint64_t tag;
 	redislock_lock *lock;
+	redislock_quorum_lock *quorum_lock;
 	redislock_info *info; /* owned; NULL when there is none, or it was taken */
 };
 
@@ -101,6 +102,7 @@ int32_t rlk_text_copy(const char *text, char *buffer, size_t size);
 /* Whether it can be a lock's name at that client; the client's text says it where a cluster has no slot for it. */
 bool rlk_name_fits(redislock_client *client, const void *name, size_t length);
 bool rlk_token_valid(const char *token, size_t length);
+bool rlk_label_valid(const char *owner, size_t length);
 bool rlk_duration_valid(int64_t duration, int64_t least, int64_t most);
 
 #define RLK_DURATION_MAX INT64_C(9007199254740991)

@@ -49,3 +49,16 @@ bool rlk_duration_valid(int64_t duration, int64_t least, int64_t most)
 {
 	return duration >= least && duration <= most;
 }
+
+bool rlk_label_valid(const char *owner, size_t length)
+{
+	if (length > RLK_LABEL_MAX || (owner == NULL && length > 0)) {
+		return false;
+	}
+	for (size_t i = 0; i < length; i++) {
+		if ((unsigned char)owner[i] < ' ' || owner[i] == 0x7f) {
+			return false;
+		}
+	}
+	return true;
+}

@@ -242,22 +242,9 @@ RLK_EXPORT int32_t redislock_lock_set_spin_growth(redislock_lock *lock, int32_t 
 	return rlk_lock_leave(lock, REDISLOCK_OK);
 }
 
-static bool label_valid(const char *owner, size_t length)
-{
-	if (length > RLK_LABEL_MAX || (owner == NULL && length > 0)) {
-		return false;
-	}
-	for (size_t i = 0; i < length; i++) {
-		if ((unsigned char)owner[i] < ' ' || owner[i] == 0x7f) {
-			return false;
-		}
-	}
-	return true;
-}
-
 RLK_EXPORT int32_t redislock_lock_set_owner(redislock_lock *lock, const char *owner, size_t owner_length)
 {
-	int32_t status = enter_setter(lock, label_valid(owner, owner_length));
+	int32_t status = enter_setter(lock, rlk_label_valid(owner, owner_length));
 	if (status != REDISLOCK_OK) {
 		return status;
 	}

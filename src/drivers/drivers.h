@@ -157,6 +157,9 @@ int32_t rlk_loop_dispatch(struct rlk_loop *loop);
 /* In how many milliseconds that is wanted at the latest; -1: whenever the descriptor says so. */
 int64_t rlk_loop_timeout(const struct rlk_loop *loop);
 
+/* Has a timer go off at a moment, if it wouldn't before. */
+void rlk_timer_set(int timer_fd, int64_t *timer_at, int64_t at);
+
 /* Takes the first notice, or NULL. */
 struct rlk_notice *rlk_loop_next(struct rlk_loop *loop);
 

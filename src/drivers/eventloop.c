@@ -177,27 +177,26 @@ static void watch_sockets(struct rlk_loop *loop)
 	}
 }
 
-static void set_timer(struct rlk_loop *loop)
+void rlk_timer_set(int timer_fd, int64_t *timer_at, int64_t at)
 {
-	int64_t at = rlk_engine_deadline(&loop->base.engine);
 	struct itimerspec when = { .it_value = { .tv_nsec = 1 } };
 	/* One that goes off too early costs less than setting it back each time. */
-	if (at >= loop->timer_at) {
+	if (at >= *timer_at) {
 		return;
 	}
 	if (at > 0) {
 		when.it_value.tv_sec = (time_t)(at / 1000);
 		when.it_value.tv_nsec = (long)(at % 1000 * 1000000 + 1); /* 0 would be none */
 	}
-	timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
-	loop->timer_at = at;
+	timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+	*timer_at = at;
 }
 
 /* The descriptor must tell of all that has changed. */
 static void refresh(struct rlk_loop *loop)
 {
 	watch_sockets(loop);
-	set_timer(loop);
+	rlk_timer_set(loop->timer_fd, &loop->timer_at, rlk_engine_deadline(&loop->base.engine));
 	if (loop->first != NULL && !loop->signalled) {
 		uint64_t one = 1;
 		loop->signalled = write(loop->notice_fd, &one, sizeof one) == (ssize_t)sizeof one;
