@@ -110,8 +110,8 @@ void rlk_quorum_look_for_interrupts(redislock_quorum *quorum, int64_t now)
 {
 	unsigned all = atomic_load(&quorum->interrupts);
 	for (redislock_quorum_lock *lock = quorum->locks; lock != NULL; lock = lock->next) {
-		if (may_be_interrupted(lock) && (lock->all_interrupts_before != all ||
-		                                 lock->interrupts_before != atomic_load(&lock->interrupts))) {
+		if (may_be_interrupted(lock) &&
+		    (lock->all_interrupts_before != all || lock->interrupts_before != atomic_load(&lock->interrupts))) {
 			rlk_stage_give_up(lock, now);
 		}
 	}

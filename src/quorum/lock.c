@@ -151,7 +151,8 @@ int32_t rlk_quorum_lock_leave(redislock_quorum_lock *lock, int32_t status)
 static int32_t enter_setter(redislock_quorum_lock *lock, bool valid)
 {
 	int32_t status = rlk_quorum_lock_enter(lock, valid, RLK_EITHER);
-	if (status == REDISLOCK_OK && lock->stage == RLK_STAGE_HOLDING && rlk_majority_until(lock, rlk_now()) > rlk_now()) {
+	if (status == REDISLOCK_OK && lock->stage == RLK_STAGE_HOLDING &&
+	    rlk_majority_until(lock, rlk_now()) > rlk_now()) {
 		return rlk_quorum_lock_leave(lock, REDISLOCK_IN_USE);
 	}
 	return status;

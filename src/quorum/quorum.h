@@ -110,7 +110,7 @@ struct redislock_quorum_lock {
 	atomic_uint interrupts;
 	unsigned interrupts_before, all_interrupts_before;
 
-	int32_t failure; /* of the last call */
+	int32_t failure;         /* of the last call */
 	struct rlk_seat seats[]; /* one for each server */
 };
 

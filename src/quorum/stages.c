@@ -68,14 +68,16 @@ static void begin(redislock_quorum_lock *lock, enum rlk_operation operation)
 
 static void let_all_go(redislock_quorum_lock *lock)
 {
-	FOR_SEATS(seat, lock) {
+	FOR_SEATS(seat, lock)
+	{
 		rlk_seat_let_go(seat);
 	}
 }
 
 static void drop_all(redislock_quorum_lock *lock)
 {
-	FOR_SEATS(seat, lock) {
+	FOR_SEATS(seat, lock)
+	{
 		rlk_seat_drop(seat);
 	}
 }
@@ -83,7 +85,8 @@ static void drop_all(redislock_quorum_lock *lock)
 /* Whether every server that is expected to answer has said that nothing is left. */
 static bool all_quiet(redislock_quorum_lock *lock)
 {
-	FOR_SEATS(seat, lock) {
+	FOR_SEATS(seat, lock)
+	{
 		if (!rlk_seat_quiet(seat) && !seat->member->silent) {
 			return false;
 		}
@@ -97,7 +100,8 @@ static void vote(redislock_quorum_lock *lock, int64_t now)
 {
 	lock->stage = RLK_STAGE_VOTING;
 	lock->stage_ends = now + lock->quorum->timeout;
-	FOR_SEATS(seat, lock) {
+	FOR_SEATS(seat, lock)
+	{
 		seat->refused = seat->doubtful = false;
 		seat->order = RLK_NO_ORDER;
 		seat->status = REDISLOCK_OK;
@@ -126,7 +130,8 @@ static void judge(redislock_quorum_lock *lock, int64_t now)
 	size_t spare = lock->quorum->count - rlk_quorum_majority(lock->quorum), failures = 0, hopeless = 0;
 	int32_t failure = REDISLOCK_TIMEOUT; /* also of answers that came too late for the TTL */
 	bool contended = false;
-	FOR_SEATS(seat, lock) {
+	FOR_SEATS(seat, lock)
+	{
 		if (seat->errand == RLK_TAKE && now >= lock->stage_ends) {
 			rlk_seat_unheard(seat);
 		}
@@ -159,10 +164,12 @@ static void step_voting(redislock_quorum_lock *lock, int64_t now)
 		decide(lock, REDISLOCK_OK);
 		return;
 	}
-	FOR_SEATS(seat, lock) {
+	FOR_SEATS(seat, lock)
+	{
 		contended |= seat->refused;
 	}
-	FOR_SEATS(seat, lock) {
+	FOR_SEATS(seat, lock)
+	{
 		held += seat->held;
 		/* Whoever will try again doesn't wait for a server that is down to see that others are in the way. */
 		open += seat->errand == RLK_TAKE && !(seat->member->silent && contended && now < lock->deadline);
@@ -246,7 +253,8 @@ static void step_extension(redislock_quorum_lock *lock, int64_t now)
 {
 	size_t obeyed = 0, open = 0;
 	int32_t failure = REDISLOCK_TIMEOUT;
-	FOR_SEATS(seat, lock) {
+	FOR_SEATS(seat, lock)
+	{
 		obeyed += seat->order == RLK_ORDER_OBEYED;
 		open += seat->order == RLK_ORDER_DUE || seat->order == RLK_ORDER_SENT;
 		failure = seat->status != REDISLOCK_OK ? seat->status : failure;
@@ -257,14 +265,16 @@ static void step_extension(redislock_quorum_lock *lock, int64_t now)
 	} else if (obeyed + open < rlk_quorum_majority(lock->quorum) || now >= lock->stage_ends) {
 		decide(lock, failure);
 	}
-	FOR_SEATS(seat, lock) {
+	FOR_SEATS(seat, lock)
+	{
 		seat->order = lock->decided && seat->order == RLK_ORDER_DUE ? RLK_NO_ORDER : seat->order;
 	}
 }
 
 static void step_holding(redislock_quorum_lock *lock, int64_t now)
 {
-	FOR_SEATS(seat, lock) {
+	FOR_SEATS(seat, lock)
+	{
 		keep(lock, seat, now);
 	}
 	if (rlk_majority_until(lock, now) <= now) {
@@ -281,7 +291,8 @@ static int32_t release_status(redislock_quorum_lock *lock)
 {
 	size_t majority = rlk_quorum_majority(lock->quorum), own = 0, doubtful = 0;
 	int32_t failure = REDISLOCK_TIMEOUT;
-	FOR_SEATS(seat, lock) {
+	FOR_SEATS(seat, lock)
+	{
 		own += seat->counted;
 		doubtful += seat->doubtful;
 		failure = seat->doubtful && seat->status != REDISLOCK_OK ? seat->status : failure;
@@ -296,7 +307,8 @@ static void step_releasing(redislock_quorum_lock *lock, int64_t now)
 {
 	size_t released = 0;
 	let_all_go(lock);
-	FOR_SEATS(seat, lock) {
+	FOR_SEATS(seat, lock)
+	{
 		released += rlk_seat_quiet(seat) && !seat->doubtful;
 	}
 	if ((all_quiet(lock) && released >= rlk_quorum_majority(lock->quorum)) || now >= lock->stage_ends) {
@@ -361,7 +373,8 @@ int32_t rlk_stage_release(redislock_quorum_lock *lock, int64_t patience, int64_t
 		return status;
 	}
 	begin(lock, RLK_RELEASE);
-	FOR_SEATS(seat, lock) {
+	FOR_SEATS(seat, lock)
+	{
 		seat->counted = rlk_seat_until(seat, now) > now;
 		seat->doubtful = false;
 	}
@@ -380,7 +393,8 @@ int32_t rlk_stage_extend(redislock_quorum_lock *lock, int64_t ttl, int64_t now)
 	begin(lock, RLK_EXTENSION);
 	lock->new_lease = ttl;
 	lock->stage_ends = now + lock->quorum->timeout;
-	FOR_SEATS(seat, lock) {
+	FOR_SEATS(seat, lock)
+	{
 		seat->order = seat->held ? RLK_ORDER_DUE : RLK_NO_ORDER;
 	}
 	return REDISLOCK_OK;
@@ -440,7 +454,8 @@ static int64_t holding_wakes(redislock_quorum_lock *lock, int64_t now)
 {
 	int64_t wake = rlk_majority_until(lock, now);
 	bool extending = lock->operation == RLK_EXTENSION && !lock->decided;
-	FOR_SEATS(seat, lock) {
+	FOR_SEATS(seat, lock)
+	{
 		if (lock->renew && !extending && seat->errand == RLK_NO_ERRAND) {
 			wake = earlier_of(wake, seat->renew_at);
 		} else if (extending && seat->order == RLK_ORDER_DUE && seat->errand == RLK_NO_ERRAND) {
@@ -462,7 +477,8 @@ int64_t rlk_stage_wake(redislock_quorum_lock *lock, int64_t now)
 	case RLK_STAGE_RELEASING:
 		return lock->stage_ends;
 	default:
-		FOR_SEATS(seat, lock) {
+		FOR_SEATS(seat, lock)
+		{
 			if (!rlk_seat_quiet(seat)) {
 				return lock->stage_ends;
 			}
