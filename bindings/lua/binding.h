@@ -21,6 +21,8 @@
 #define RLL_WAIT "redislock.wait"
 #define RLL_INFO "redislock.info"
 #define RLL_LIST "redislock.list"
+#define RLL_QUORUM "redislock.quorum"
+#define RLL_QUORUM_LOCK "redislock.quorum_lock"
 
 /* ---- objects ---- */
 
@@ -97,7 +99,9 @@ void rll_open_client(lua_State *L);
 void rll_open_lock(lua_State *L);
 void rll_open_look(lua_State *L);
 void rll_open_wait(lua_State *L);
+void rll_open_quorum(lua_State *L);
 int rll_connect(lua_State *L);
+int rll_quorum(lua_State *L);
 
 /* ---- methods of the client in other files ---- */
 

@@ -24,6 +24,7 @@ void rll_new_type(lua_State *L, const char *type, const luaL_Reg *metamethods, c
 static const luaL_Reg functions[] = {
 	{ "connect", rll_connect },
 	{ "has", has },
+	{ "quorum", rll_quorum },
 	{ NULL, NULL },
 };
 
@@ -36,6 +37,7 @@ int luaopen_redislock(lua_State *L)
 	rll_open_lock(L);
 	rll_open_look(L);
 	rll_open_wait(L);
+	rll_open_quorum(L);
 	luaL_newlib(L, functions);
 	lua_pushstring(L, redislock_version_string());
 	lua_setfield(L, -2, "version");

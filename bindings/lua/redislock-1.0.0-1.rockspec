@@ -25,7 +25,8 @@ build = {
 	modules = {
 		redislock = {
 			sources = {
-				"client.c", "failure.c", "lock.c", "look.c", "loop.c", "module.c", "options.c", "signal.c", "wait.c",
+				"client.c", "failure.c", "lock.c", "look.c", "loop.c", "module.c", "options.c", "quorum.c", "signal.c",
+				"wait.c",
 			},
 			defines = { "_GNU_SOURCE" },
 			libraries = { "redislock" },

@@ -79,6 +79,66 @@ function redislock.connect(url, options) end
 ---@return boolean
 function redislock.has(feature) end
 
+---@class redislock.quorum_options
+---@field server_timeout? number seconds; 0.5
+
+---@class redislock.quorum_lock_options
+---@field wait? number seconds; 0 tries once, math.huge waits for ever; 60
+---@field ttl? number seconds; 30
+---@field renew? boolean whether the lease is kept alive; true without a ttl
+---@field owner? string a label for people
+---@field interval? number seconds between two tries, on average; 0.1
+
+---@param urls string[]
+---@param options? redislock.quorum_options
+---@return redislock.quorum? quorum
+---@return string? message
+---@return redislock.code? code
+function redislock.quorum(urls, options) end
+
+---@class redislock.quorum
+local quorum = {}
+
+---@param name string
+---@param options? redislock.quorum_lock_options
+---@return redislock.quorum_lock? lock
+---@return string? message
+---@return redislock.code? code
+function quorum:lock(name, options) end
+
+---@return integer? descriptor
+---@return string? message
+---@return redislock.code? code
+function quorum:lost_fd() end
+
+function quorum:close() end
+
+---@class redislock.quorum_lock
+---@field held boolean
+---@field remaining number seconds, 0 when not held
+---@field agreed integer servers
+---@field token? string
+---@field name string
+---@field quorum redislock.quorum
+local quorumlock = {}
+
+---@param options? { wait?: number }
+---@return redislock.quorum_lock? held
+---@return string? message
+---@return redislock.code? code
+function quorumlock:acquire(options) end
+
+---@return true? released
+---@return string? message
+---@return redislock.code? code
+function quorumlock:release() end
+
+---@param ttl? number seconds
+---@return true? extended
+---@return string? message
+---@return redislock.code? code
+function quorumlock:extend(ttl) end
+
 ---@class redislock.client
 local client = {}
 

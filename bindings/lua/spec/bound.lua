@@ -74,6 +74,27 @@ local bound = {
 	redislock_list_new = "client:list",
 	redislock_list_next = "client:list",
 	redislock_list_free = "client:list",
+	redislock_quorum_new = "quorum",
+	redislock_quorum_add_server = "quorum",
+	redislock_quorum_set_server_timeout_ms = "quorum{server_timeout}",
+	redislock_quorum_set_interruptible = "always on: signals let Lua's hooks run",
+	redislock_quorum_free = "quorum:close",
+	redislock_quorum_lost_fd = "quorum:lost_fd",
+	redislock_quorum_lock_new = "quorum:lock",
+	redislock_quorum_lock_free = "the collector's",
+	redislock_quorum_lock_set_ttl_ms = "lock{ttl}",
+	redislock_quorum_lock_set_renewal = "lock{renew}",
+	redislock_quorum_lock_set_wait_ms = "lock{wait}",
+	redislock_quorum_lock_set_spin_interval_ms = "lock{interval}",
+	redislock_quorum_lock_set_owner = "lock{owner}",
+	redislock_quorum_lock_acquire = "quorumlock:acquire",
+	redislock_quorum_lock_release = "quorumlock:release",
+	redislock_quorum_lock_extend = "quorumlock:extend",
+	redislock_quorum_lock_is_held = "the field held",
+	redislock_quorum_lock_remaining_ms = "the field remaining",
+	redislock_quorum_lock_agreed = "the field agreed",
+	redislock_quorum_lock_token = "the field token",
+	redislock_quorum_lock_error = "the message of a failure",
 }
 
 local left_out = {
@@ -84,7 +105,15 @@ local left_out = {
 	redislock_lock_name = "the lock keeps the string that it was made with: lock.name",
 	redislock_client_interrupt = "no Lua runs while its state waits, and signals interrupt by themselves",
 	redislock_lock_interrupt = "no Lua runs while its state waits, and signals interrupt by themselves",
+	redislock_quorum_interrupt = "no Lua runs while its state waits, and signals interrupt by themselves",
+	redislock_quorum_lock_interrupt = "no Lua runs while its state waits, and signals interrupt by themselves",
+	redislock_quorum_lock_name = "the lock keeps the string that it was made with",
 }
+for _, name in ipairs { "quorum_new_eventloop", "quorum_fd", "quorum_timeout_ms", "quorum_dispatch",
+	"quorum_next_event", "event_quorum_lock", "quorum_lock_start_acquire", "quorum_lock_start_release",
+	"quorum_lock_start_extend", "quorum_lock_cancel" } do
+	left_out["redislock_" .. name] = "many masters are for scripts that wait, so far"
+end
 
 local complaints = 0
 
@@ -152,12 +181,22 @@ end
 -- ---- names in Lua ----
 
 local client = assert(redislock.connect "unix:///nowhere")
-local names = { module = {}, client = {}, lock = {} }
+local quorum = assert(redislock.quorum { "unix:///nowhere" })
+local names = { module = {}, client = {}, lock = {}, quorum = {}, quorumlock = {} }
 for name in pairs(redislock) do
 	names.module[name] = true
 end
 for name in pairs(getmetatable(client).__index) do
 	names.client[name] = true
+end
+for name in pairs(getmetatable(quorum).__index) do
+	names.quorum[name] = true
+end
+do
+	local _, entries = debug.getupvalue(getmetatable(quorum:lock "foo").__index, 1)
+	for name in pairs(entries) do
+		names.quorumlock[name] = true
+	end
 end
 for upvalue = 1, 2 do
 	local _, entries = debug.getupvalue(getmetatable(client:lock "foo").__index, upvalue)
@@ -178,7 +217,7 @@ end
 -- ---- reference and annotations ----
 
 local reference, annotations = read(folder .. "/reference.md"), read(folder .. "/library/redislock.lua")
-local own = { module = "redislock", client = "client", lock = "lock" }
+local own = { module = "redislock", client = "client", lock = "lock", quorum = "quorum", quorumlock = "quorumlock" }
 for object, members in pairs(names) do
 	for name in pairs(members) do
 		local pattern = "%f[%w]" .. own[object] .. "[:.]" .. name .. "%f[^%w_]"
@@ -191,7 +230,7 @@ for object, members in pairs(names) do
 		end
 	end
 end
-for options in (code_of(folder .. "/client.c") .. code_of(folder .. "/lock.c")):gmatch "_options%[%] = (%b{})" do
+for options in (code_of(folder .. "/client.c") .. code_of(folder .. "/lock.c") .. code_of(folder .. "/quorum.c")):gmatch "_options%[%] = (%b{})" do
 	for option in options:gmatch '"([%l_]+)"' do
 		if not reference:find("`" .. option .. "`", 1, true) then
 			complain("reference.md: nothing of the option %s", option)
