@@ -129,6 +129,18 @@ int next_event(redislock_client *client, int *type, int *outcome, unsigned long 
 %waits(redislock_info_get)
 %waits(redislock_list_next)
 
+// ---- many masters: for languages that have a face for it ----
+
+#ifdef SWIGPYTHON
+%handle(redislock_quorum, quorum)
+%handle(redislock_quorum_lock, lock)
+%ignore redislock_quorum_next_event;
+%ignore redislock_event_quorum_lock;
+%typemap(out) const char *redislock_quorum_lock_name ""
+#else
+%rename("$ignore", regexmatch$name="^redislock_(quorum|event_quorum)") "";
+#endif
+
 // ---- the header ----
 
 #ifndef SWIGPHP

@@ -19,7 +19,8 @@ enum { READER, WRITER, AGAIN_MS = 10, STACK_SIZE = 128 * 1024 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t over; /* the wait */
-static redislock_lock *waited_for;
+static void *waited_for;    /* a lock, or a quorum's */
+static bool of_quorum;
 static int wake_up[2] = { -1, -1 };
 static bool watching;
 static pthread_t main_thread;
@@ -30,7 +31,11 @@ static PyObject *wakeup_setter; /* once it is known */
 static void interrupt_wait(void)
 {
 	struct timespec again;
-	redislock_lock_interrupt(waited_for);
+	if (of_quorum) {
+		redislock_quorum_lock_interrupt(waited_for);
+	} else {
+		redislock_lock_interrupt(waited_for);
+	}
 	clock_gettime(CLOCK_MONOTONIC, &again);
 	again.tv_nsec += AGAIN_MS * 1000000L;
 	if (again.tv_nsec >= 1000000000L) {
@@ -125,11 +130,11 @@ void rlp_set_main_thread(uint64_t ident, PyObject *setter)
 	main_thread = (pthread_t)ident;
 }
 
-static int32_t acquire(redislock_lock *lock)
+static int32_t acquire(void *lock, bool quorum)
 {
 	int32_t status;
 	Py_BEGIN_ALLOW_THREADS;
-	status = redislock_lock_acquire(lock);
+	status = quorum ? redislock_quorum_lock_acquire(lock) : redislock_lock_acquire(lock);
 	Py_END_ALLOW_THREADS;
 	return status;
 }
@@ -149,19 +154,20 @@ static int set_wakeup_fd(int fd)
 	return former;
 }
 
-int32_t rlp_acquire(redislock_lock *lock)
+static int32_t acquire_interruptibly(void *lock, bool quorum)
 {
 	if (wakeup_setter == NULL || !pthread_equal(pthread_self(), main_thread)) {
-		return acquire(lock);
+		return acquire(lock, quorum);
 	}
 	if (!watching && !start_watching()) {
 		return REDISLOCK_NO_MEMORY;
 	}
 	pthread_mutex_lock(&mutex);
 	waited_for = lock;
+	of_quorum = quorum;
 	pthread_mutex_unlock(&mutex);
 	int former = set_wakeup_fd(wake_up[WRITER]);
-	int32_t status = acquire(lock);
+	int32_t status = acquire(lock, quorum);
 	set_wakeup_fd(former);
 	pthread_mutex_lock(&mutex);
 	waited_for = NULL;
@@ -171,6 +177,16 @@ int32_t rlp_acquire(redislock_lock *lock)
 	pthread_cond_signal(&over);
 	pthread_mutex_unlock(&mutex);
 	return status;
+}
+
+int32_t rlp_acquire(redislock_lock *lock)
+{
+	return acquire_interruptibly(lock, false);
+}
+
+int32_t rlp_quorum_acquire(redislock_quorum_lock *lock)
+{
+	return acquire_interruptibly(lock, true);
 }
 
 int32_t rlp_give_up(redislock_lock *lock)

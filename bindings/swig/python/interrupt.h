@@ -13,6 +13,9 @@
  * signal that Python handles ends it with REDISLOCK_INTERRUPTED, whichever thread the signal came to. */
 int32_t rlp_acquire(redislock_lock *lock);
 
+/* The same of redislock_quorum_lock_acquire(). */
+int32_t rlp_quorum_acquire(redislock_quorum_lock *lock);
+
 /* Nothing is held and nothing is waited for any more, whatever there was. The same thread. */
 int32_t rlp_give_up(redislock_lock *lock);
 

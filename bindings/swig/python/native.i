@@ -9,16 +9,23 @@
 %enddef
 %waits(redislock_client::~redislock_client)
 %waits(redislock_lock::~redislock_lock)
+%waits(redislock_quorum::~redislock_quorum)
+%waits(redislock_quorum_lock::~redislock_quorum_lock)
+%waits(redislock_quorum_lock_release)
+%waits(redislock_quorum_lock_extend)
 
 // And so that its main thread can be interrupted, that one waits in a function of our own.
 %{
 #include "interrupt.h"
 %}
 %ignore redislock_lock_acquire;
+%ignore redislock_quorum_lock_acquire;
 %rename(lock_acquire) rlp_acquire;
+%rename(quorum_lock_acquire) rlp_quorum_acquire;
 %rename(lock_give_up) rlp_give_up;
 %rename(set_main_thread) rlp_set_main_thread;
 int32_t rlp_acquire(redislock_lock *lock);
+int32_t rlp_quorum_acquire(redislock_quorum_lock *lock);
 int32_t rlp_give_up(redislock_lock *lock);
 void rlp_set_main_thread(uint64_t ident, PyObject *setter);
 

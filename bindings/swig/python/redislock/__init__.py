@@ -29,12 +29,13 @@ from ._errors import (
     UntrustedServerError,
 )
 from ._lock import Lock, SpinLock
+from ._quorum import Quorum, QuorumLock
 
 __all__ = [
     "AccessDeniedError", "AcquireFailedError", "AuthenticationError", "Client", "ClientClosedError",
     "ConnectionFailedError", "ConnectionTimeoutError", "ForkedError", "Lock", "LockInUseError", "LockLostError",
-    "LockNotOwnedError", "RedisLockError", "ServerError", "SpinLock", "Status", "UnsupportedError",
-    "UntrustedServerError", "has", "version", "version_number",
+    "LockNotOwnedError", "Quorum", "QuorumLock", "RedisLockError", "ServerError", "SpinLock", "Status",
+    "UnsupportedError", "UntrustedServerError", "has", "version", "version_number",
 ]
 
 # By the names that users know.

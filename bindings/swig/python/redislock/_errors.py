@@ -137,3 +137,10 @@ def lock_failure(handle: raw.redislock_lock | None, status: int) -> Exception:
     if handle is None:
         return ClientClosedError("the client of the lock is closed")
     return failure(status, b"" if status in _WITHOUT_TEXT or status > 0 else raw.lock_error(handle)[1])
+
+
+def quorum_failure(handle: raw.redislock_quorum_lock | None, status: int) -> Exception:
+    """What a call of a quorum's lock has failed with."""
+    if handle is None:
+        return ClientClosedError("the quorum of the lock is closed")
+    return failure(status, b"" if status in _WITHOUT_TEXT or status > 0 else raw.quorum_lock_error(handle)[1])

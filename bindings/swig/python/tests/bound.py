@@ -85,6 +85,28 @@ bound = {
     "list_new": "Client.list",
     "list_next": "Client.list",
     "list_free": "Client.list",
+    "quorum_new": "Quorum",
+    "quorum_add_server": "Quorum",
+    "quorum_free": "Quorum.close",
+    "quorum_set_server_timeout_ms": "Quorum(server_timeout)",
+    "quorum_interrupt": "Quorum.close",
+    "quorum_lost_fd": "Quorum.lost_fd",
+    "quorum_lock_new": "Quorum.lock",
+    "quorum_lock_free": "Quorum.close",
+    "quorum_lock_set_ttl_ms": "Quorum.lock(ttl)",
+    "quorum_lock_set_renewal": "Quorum.lock(renew)",
+    "quorum_lock_set_wait_ms": "Quorum.lock(blocking_timeout)",
+    "quorum_lock_set_spin_interval_ms": "Quorum.lock(interval)",
+    "quorum_lock_set_owner": "Quorum.lock(owner)",
+    "quorum_lock_acquire": "QuorumLock.acquire",
+    "quorum_lock_interrupt": "QuorumLock.acquire",
+    "quorum_lock_release": "QuorumLock.release",
+    "quorum_lock_extend": "QuorumLock.extend",
+    "quorum_lock_is_held": "QuorumLock.held",
+    "quorum_lock_remaining_ms": "QuorumLock.remaining",
+    "quorum_lock_agreed": "QuorumLock.agreed",
+    "quorum_lock_token": "QuorumLock.token",
+    "quorum_lock_error": "RedisLockError",
 }
 
 left_out = {
@@ -96,6 +118,13 @@ left_out = {
     "lock_name": "the lock keeps what it was made with: Lock.name",
     "lock_channel": "it is the name with a prefix: Lock.channel",
     "event_lock": "the tag tells whose event it is",
+    "event_quorum_lock": "the tag would tell it",
+    "quorum_set_interruptible": "signals are told by Python's wake-up descriptor: see interrupt.c",
+    "quorum_lock_name": "the lock keeps what it was made with: QuorumLock.name",
+    **dict.fromkeys((
+        "quorum_new_eventloop", "quorum_fd", "quorum_timeout_ms", "quorum_dispatch", "quorum_next_event",
+        "quorum_lock_start_acquire", "quorum_lock_start_release", "quorum_lock_start_extend", "quorum_lock_cancel",
+    ), "many masters have no face in asyncio yet: a thread may wait"),
 }
 
 # What asyncio's client hasn't, and why.

@@ -41,6 +41,7 @@ BOUND = {
 IN_C = %i[client_free lock_free info_free list_free lock_cancel version_number].freeze
 
 EVENT_LOOP = "Ruby has threads for that: they run while one waits"
+QUORUM = "many masters: no face for it yet"
 LEFT_OUT = {
   error_name: "errors have classes",
   lock_name: "the lock keeps the string that it was made with: Lock#name",
@@ -53,7 +54,17 @@ LEFT_OUT = {
   client_next_event: EVENT_LOOP, event_type: EVENT_LOOP, event_status: EVENT_LOOP, event_tag: EVENT_LOOP,
   event_lock: EVENT_LOOP, event_take_info: EVENT_LOOP, lock_start_acquire: EVENT_LOOP, lock_start_release: EVENT_LOOP,
   lock_start_extend: EVENT_LOOP, client_start_ping: EVENT_LOOP, client_start_info: EVENT_LOOP,
-  client_start_break: EVENT_LOOP
+  client_start_break: EVENT_LOOP,
+  quorum_new: QUORUM, quorum_new_eventloop: QUORUM, quorum_add_server: QUORUM, quorum_free: QUORUM,
+  quorum_set_server_timeout_ms: QUORUM, quorum_set_interruptible: QUORUM, quorum_interrupt: QUORUM,
+  quorum_lost_fd: QUORUM, quorum_lock_new: QUORUM, quorum_lock_free: QUORUM, quorum_lock_set_ttl_ms: QUORUM,
+  quorum_lock_set_renewal: QUORUM, quorum_lock_set_wait_ms: QUORUM, quorum_lock_set_spin_interval_ms: QUORUM,
+  quorum_lock_set_owner: QUORUM, quorum_lock_acquire: QUORUM, quorum_lock_release: QUORUM, quorum_lock_extend: QUORUM,
+  quorum_lock_is_held: QUORUM, quorum_lock_remaining_ms: QUORUM, quorum_lock_agreed: QUORUM, quorum_lock_token: QUORUM,
+  quorum_lock_name: QUORUM, quorum_lock_interrupt: QUORUM, quorum_lock_error: QUORUM, quorum_fd: QUORUM,
+  quorum_timeout_ms: QUORUM, quorum_dispatch: QUORUM, quorum_next_event: QUORUM, event_quorum_lock: QUORUM,
+  quorum_lock_start_acquire: QUORUM, quorum_lock_start_release: QUORUM, quorum_lock_start_extend: QUORUM,
+  quorum_lock_cancel: QUORUM
 }.freeze
 
 @complaints = 0
