@@ -99,6 +99,7 @@ int32_t rlk_text_copy(const char *text, char *buffer, size_t size);
 
 /* ---- check.c ---- */
 
+bool rlk_name_valid(const void *name, size_t length);
 /* Whether it can be a lock's name at that client; the client's text says it where a cluster has no slot for it. */
 bool rlk_name_fits(redislock_client *client, const void *name, size_t length);
 bool rlk_token_valid(const char *token, size_t length);

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static bool is_name(const void *name, size_t length)
+bool rlk_name_valid(const void *name, size_t length)
 {
 	/* Redislock's own keys are no locks. */
 	static const char queue[] = "rlock-queue:", state[] = "rlock-state:";
@@ -16,7 +16,7 @@ static bool is_name(const void *name, size_t length)
 
 bool rlk_name_fits(redislock_client *client, const void *name, size_t length)
 {
-	if (!is_name(name, length)) {
+	if (!rlk_name_valid(name, length)) {
 		return false;
 	}
 	if (client->driver.engine.cluster == NULL || rlk_name_has_slot(name, length)) {
