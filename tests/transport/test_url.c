@@ -283,7 +283,7 @@ static void a_cluster_has_several_hosts(void **state)
 
 	(void)state;
 	assert_null(address.host);
-	assert_string_equal(address.password, "a,b");
+	assert_string_equal(address.password.text, "a,b");
 	assert_int_equal(address.seed_count, 3);
 	assert_string_equal(address.seeds[0].name, "host");
 	assert_int_equal(address.seeds[0].port, 6379);
