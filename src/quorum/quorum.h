@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * One lock on many servers (protocol 10): a layer above the event-loop form of clients and locks, one of each for every
+ * One lock on many servers (protocol 11): a layer above the event-loop form of clients and locks, one of each for every
  * server. What is here decides what a majority is worth; everything that one server is asked for, and the cleaning up
  * behind it, is the business of the lock on it. */
 #ifndef RLK_QUORUM_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a majority decides (protocol 10). All servers are asked at once, and whatever they say is looked at as it comes:
+ * What a majority decides (protocol 11). All servers are asked at once, and whatever they say is looked at as it comes:
  * nobody waits for a server whose answer changes nothing any more. */
 #include "quorum.h"
 
