@@ -8,10 +8,13 @@
 
 #define DEFAULT_URL "redis://127.0.0.1:6379/0"
 
+enum { REPLICAS_TIMEOUT_MS = 1000, MOST_REPLICAS = 1000 };
+
 /* ---- making ---- */
 
 static const char *const connect_options[] = {
-	"async", "suspend", "resume", "connect_timeout", "command_timeout", "name", "user", "password", NULL
+	"async", "suspend",  "resume", "connect_timeout", "command_timeout", "min_replicas", "replicas_timeout", "name",
+	"user",  "password", NULL
 };
 
 static void add_table(lua_State *L, int client, int value, const char *mode)
@@ -60,6 +63,17 @@ static int32_t set_timeouts(lua_State *L, int options, redislock_client *handle)
 		status = redislock_client_set_command_timeout_ms(handle, timeout);
 	}
 	return status;
+}
+
+static int32_t set_replicas(lua_State *L, int options, redislock_client *handle)
+{
+	lua_Number replicas = 0;
+	int64_t timeout = REPLICAS_TIMEOUT_MS;
+	bool given = rll_option_number(L, options, "min_replicas", 0, MOST_REPLICAS, &replicas);
+	luaL_argcheck(L, replicas == (lua_Number)(int32_t)replicas, options,
+	              "option 'min_replicas': a whole number expected");
+	rll_option_seconds(L, options, "replicas_timeout", &rll_range_timeout, &timeout);
+	return given ? redislock_client_set_min_replicas(handle, (int32_t)replicas, timeout) : REDISLOCK_OK;
 }
 
 static int32_t set_identity(lua_State *L, int options, redislock_client *handle)
@@ -111,6 +125,9 @@ int rll_connect(lua_State *L)
 		redislock_client_set_interruptible(client->handle, 1);
 	}
 	status = set_timeouts(L, 2, client->handle);
+	if (status == REDISLOCK_OK) {
+		status = set_replicas(L, 2, client->handle);
+	}
 	if (status == REDISLOCK_OK) {
 		status = set_identity(L, 2, client->handle);
 	}

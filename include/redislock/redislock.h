@@ -202,6 +202,18 @@ int32_t redislock_client_set_name(redislock_client *client, const char *name);
  * Any thread, also while others use the client. Since 1.0. */
 int32_t redislock_client_set_credentials(redislock_client *client, const char *user, const char *password);
 
+/* How many replicas of the server must have an acquisition before it counts, so that it outlives the server, if one of
+ * them takes its place. It narrows the loss of locks in a failover and doesn't end it: another replica may take that
+ * place. An acquisition takes one round trip more, and uses another connection. Renewals and releases don't wait.
+ *
+ * replicas     0 (the default): none, and timeout_ms doesn't matter
+ * timeout_ms   how long that may take once the server has given the lock, 1 to 2^31-1; never longer than the wait of the
+ *              lock. If they are too few by then the lock is given back, and acquiring answers
+ *              REDISLOCK_NOT_ENOUGH_REPLICAS; at the latest a quarter of a second later.
+ *
+ * For acquisitions that begin later. REDISLOCK_OK or REDISLOCK_INVALID_ARGUMENT. Any thread. Since 1.0. */
+int32_t redislock_client_set_min_replicas(redislock_client *client, int32_t replicas, int64_t timeout_ms);
+
 /* ---- TLS, for clients of a rediss:// URL ----
  *
  * What the first three setters set the URL can say as well, as in rediss://host/0?ca=/etc/redis/ca.pem: ca, ca_folder,

@@ -4,7 +4,7 @@
 
 _redis_lock_options() {
 	case $1 in
-	run) echo '--wait --try --ttl --spin --owner --on-lost --signal-grace --conflict-exit-code --quiet --verbose --url --help' ;;
+	run) echo '--wait --try --ttl --spin --min-replicas --owner --on-lost --signal-grace --conflict-exit-code --quiet --verbose --url --help' ;;
 	status | list) echo '--json --url --help' ;;
 	wait) echo '--wait --try --quiet --url --help' ;;
 	break) echo '--token --quiet --url --help' ;;
@@ -29,7 +29,7 @@ _redis_lock() {
 		# What follows the name is a command of its own.
 		for ((i = 2; i < COMP_CWORD; i++)); do
 			case ${COMP_WORDS[i]} in
-			--wait | --ttl | --owner | --on-lost | --signal-grace | --conflict-exit-code | --url) i=$((i + 1)) ;;
+			--wait | --ttl | --min-replicas | --owner | --on-lost | --signal-grace | --conflict-exit-code | --url) i=$((i + 1)) ;;
 			--spin) [ "${COMP_WORDS[i + 1]}" != = ] || i=$((i + 2)) ;;
 			-*) ;;
 			*)
@@ -49,7 +49,7 @@ _redis_lock() {
 	--on-lost) mapfile -t COMPREPLY < <(compgen -W 'term kill ignore' -- "$word") ;;
 	--wait | --signal-grace) mapfile -t COMPREPLY < <(compgen -W '10s 1m 10m 1h forever' -- "$word") ;;
 	--ttl) mapfile -t COMPREPLY < <(compgen -W '10s 30s 1m 10m none' -- "$word") ;;
-	--owner | --conflict-exit-code | --token | --url) ;;
+	--min-replicas | --owner | --conflict-exit-code | --token | --url) ;;
 	*)
 		case $word in
 		-*) mapfile -t COMPREPLY < <(compgen -W "$(_redis_lock_options "$command")" -- "$word") ;;

@@ -12,7 +12,7 @@ function __redis_lock_run
     test (count $words) -gt 2; and test $words[2] = run; or return 1
     set -e words[1 2]
     while string match -q -- '-*' "$words[1]"
-        if contains -- $words[1] --wait --ttl --owner --on-lost --signal-grace --conflict-exit-code --url
+        if contains -- $words[1] --wait --ttl --min-replicas --owner --on-lost --signal-grace --conflict-exit-code --url
             set -e words[1]
         end
         set -e words[1]
@@ -55,6 +55,7 @@ complete -c redis-lock -n $run -l spin -d 'try again at an interval instead of q
 complete -c redis-lock -n $run -l owner -x -d 'who holds the lock, for others to see'
 complete -c redis-lock -n $run -l on-lost -x -a 'term kill ignore' -d 'what is done when the lock is lost'
 complete -c redis-lock -n $run -l signal-grace -x -a '10s 1m forever' -d 'the time from SIGTERM to SIGKILL'
+complete -c redis-lock -n $run -l min-replicas -x -d 'only if so many replicas have the lock'
 complete -c redis-lock -n $run -l conflict-exit-code -x -d 'the exit status when it was not acquired in time'
 complete -c redis-lock -n $run -l verbose -d 'tell each step on standard error'
 complete -c redis-lock -n '__redis_lock_in break' -l token -x -d 'only if this token holds it'

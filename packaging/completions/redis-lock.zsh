@@ -38,6 +38,7 @@ run)
 		'--owner[who holds the lock, for others to see]:text: ' \
 		'--on-lost[what is done to the command when the lock is lost]:action:(term kill ignore)' \
 		'--signal-grace[the time from SIGTERM to SIGKILL]:duration:(10s 1m forever)' \
+		'--min-replicas[only if so many replicas have the lock]:number: ' \
 		'--conflict-exit-code[the exit status when the lock was not acquired in time]:status: ' \
 		'(--verbose)--quiet[only failures are worth a message]' \
 		'(--quiet)--verbose[tell each step on standard error]' \

@@ -177,6 +177,18 @@ RLK_EXPORT int32_t redislock_client_set_credentials(redislock_client *client, co
 	return rlk_client_leave(client, status);
 }
 
+RLK_EXPORT int32_t redislock_client_set_min_replicas(redislock_client *client, int32_t replicas, int64_t timeout_ms)
+{
+	bool valid = replicas == 0 || (replicas > 0 && rlk_duration_valid(timeout_ms, 1, INT32_MAX));
+	int32_t status = rlk_client_enter(client, valid, RLK_EITHER);
+	if (status != REDISLOCK_OK) {
+		return status;
+	}
+	client->driver.engine.min_replicas = replicas;
+	client->driver.engine.replicas_wait = timeout_ms;
+	return rlk_client_leave(client, REDISLOCK_OK);
+}
+
 RLK_EXPORT int32_t redislock_client_set_interruptible(redislock_client *client, int32_t on)
 {
 	int32_t status = rlk_client_enter(client, on == 0 || on == 1, RLK_BLOCKING);

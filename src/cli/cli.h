@@ -36,6 +36,7 @@ struct options {
 	int64_t wait_ms;
 	int64_t ttl_ms;
 	int64_t spin_ms; /* 0: queue */
+	int min_replicas;
 	int64_t grace_ms;
 	const char *owner; /* NULL: a default that names this process */
 	enum on_lost on_lost;

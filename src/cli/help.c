@@ -13,6 +13,7 @@ static const struct help {
 	{ "ttl", "  --ttl DURATION            how long the lock outlives a crash of redis-lock or its machine (30s);\n"
 	         "                            it is renewed all the time; none: only redis-lock break ends it then\n" },
 	{ "spin", "  --spin[=DURATION]         try again at an interval (100ms) instead of queueing\n" },
+	{ "min-replicas", "  --min-replicas N          only if so many replicas have the lock within a second (0)\n" },
 	{ "owner", "  --owner TEXT              who holds the lock, for others to see (user@host:pid)\n" },
 	{ "on-lost",
 	  "  --on-lost term|kill|ignore  what is done to the command's process group when the lock is lost:\n"
@@ -68,7 +69,7 @@ static const char run_help[] =
         "  70 another failure          77 the server's permission or credentials\n";
 
 const struct command commands[] = {
-	{ "run", "wait try ttl spin owner on-lost signal-grace conflict-exit-code quiet verbose url",
+	{ "run", "wait try ttl spin min-replicas owner on-lost signal-grace conflict-exit-code quiet verbose url",
 	  "NAME [--] COMMAND [ARG...]", 2, -1, run_command, "hold NAME while COMMAND runs", run_help },
 	{ "status", "json url", "NAME", 1, 1, status_command, "who holds NAME, for how long still, how many wait",
 	  status_help },

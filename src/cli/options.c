@@ -15,6 +15,9 @@
 /* What the library takes, by its header. */
 enum { LONGEST_NAME = 32768, LONGEST_OWNER = 255, LONGEST_TOKEN = 128, LONGEST_PATTERN = 4096 };
 
+/* More than anybody has. */
+enum { MOST_REPLICAS = 1000 };
+
 enum {
 	OPTION_URL = 256,
 	OPTION_JSON,
@@ -24,6 +27,7 @@ enum {
 	OPTION_TRY,
 	OPTION_TTL,
 	OPTION_SPIN,
+	OPTION_MIN_REPLICAS,
 	OPTION_GRACE,
 	OPTION_OWNER,
 	OPTION_ON_LOST,
@@ -40,6 +44,7 @@ static const struct option known[] = {
 	{ "try", no_argument, NULL, OPTION_TRY },
 	{ "ttl", required_argument, NULL, OPTION_TTL },
 	{ "spin", optional_argument, NULL, OPTION_SPIN },
+	{ "min-replicas", required_argument, NULL, OPTION_MIN_REPLICAS },
 	{ "signal-grace", required_argument, NULL, OPTION_GRACE },
 	{ "owner", required_argument, NULL, OPTION_OWNER },
 	{ "on-lost", required_argument, NULL, OPTION_ON_LOST },
@@ -82,13 +87,13 @@ static int64_t duration(const struct command *command, const char *option, const
 	return value;
 }
 
-static int exit_code(const struct command *command, const char *option, const char *text)
+static int number_to(int most, const struct command *command, const char *option, const char *text, const char *what)
 {
 	char *end;
 	long value = strtol(text, &end, 10);
 
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || value > 255) {
-		usage_error(command->name, "--%s: '%s' is no exit status from 0 to 255", option, text);
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || value > most) {
+		usage_error(command->name, "--%s: '%s' is no %s from 0 to %d", option, text, what, most);
 	}
 	return (int)value;
 }
@@ -165,6 +170,9 @@ static void take(const struct command *command, int number, char *text, struct o
 	case OPTION_SPIN:
 		options->spin_ms = text != NULL ? duration(command, "spin", text, NULL, 1, INT32_MAX) : 100;
 		break;
+	case OPTION_MIN_REPLICAS:
+		options->min_replicas = number_to(MOST_REPLICAS, command, "min-replicas", text, "number");
+		break;
 	case OPTION_GRACE:
 		options->grace_ms = duration(command, "signal-grace", text, "forever", 0, LONGEST_MS);
 		break;
@@ -175,7 +183,7 @@ static void take(const struct command *command, int number, char *text, struct o
 		options->on_lost = on_lost(command, "on-lost", text);
 		break;
 	case OPTION_NOT_ACQUIRED:
-		options->not_acquired = exit_code(command, "conflict-exit-code", text);
+		options->not_acquired = number_to(255, command, "conflict-exit-code", text, "exit status");
 		break;
 	case OPTION_TOKEN:
 		options->token = token(command, text);

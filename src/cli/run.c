@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { REPLICAS_MS = 1000 }; /* how long replicas may take to have the lock */
+
 static const char *user_name(void)
 {
 	/* The environment first: a user directory may be far away. */
@@ -173,6 +175,9 @@ static int with_lock(struct run *run)
 		return report_failure("can't make a lock", status, run->client, NULL);
 	}
 	status = configure(run->lock, run->options);
+	if (status == REDISLOCK_OK) {
+		status = redislock_client_set_min_replicas(run->client, run->options->min_replicas, REPLICAS_MS);
+	}
 	if (status == REDISLOCK_OK) {
 		signals_interrupt(run->client);
 		exit_status = wait_and_hold(run);

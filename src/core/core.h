@@ -136,11 +136,12 @@ enum rlk_kind { RLK_PUBSUB = 1, RLK_SPIN = 2 };
 
 enum rlk_phase {
 	RLK_IDLE,
-	RLK_TRYING,    /* a LOCK is to be sent or under way, no ticket known of */
-	RLK_PAUSING,   /* spin: until the next try */
-	RLK_LISTENING, /* wants the subscriptions of its room */
-	RLK_WAITING,   /* has a ticket */
-	RLK_LEAVING,   /* the last try */
+	RLK_TRYING,     /* a LOCK is to be sent or under way, no ticket known of */
+	RLK_PAUSING,    /* spin: until the next try */
+	RLK_LISTENING,  /* wants the subscriptions of its room */
+	RLK_WAITING,    /* has a ticket */
+	RLK_LEAVING,    /* the last try */
+	RLK_CONFIRMING, /* has the lock, and waits for replicas to have it too */
 	RLK_CANCELLING,
 	RLK_HOLDING,
 	RLK_EXTENDING,
@@ -207,6 +208,8 @@ struct rlk_machine {
 	int64_t interval, interval_max;
 	int32_t growth;
 	struct rlk_slice label;
+	int64_t min_replicas;  /* that must have an acquisition (protocol 9); 0: none */
+	int64_t replicas_wait; /* how long that may take */
 
 	/* the acquisition */
 	enum rlk_phase phase;
@@ -222,7 +225,8 @@ struct rlk_machine {
 	int64_t deadline; /* the end of the wait; RLK_NEVER once it has passed */
 	bool late;        /* it has passed */
 	int64_t end_at;   /* the end of all patience */
-	int64_t handoff;  /* H, as it stands in the ticket */
+	int64_t confirm_until;
+	int64_t handoff; /* H, as it stands in the ticket */
 	int64_t pause;
 	int64_t asked_at;  /* sending of the last answered LOCK */
 	int64_t free_at;   /* the holder's end, as far as known */
@@ -290,6 +294,11 @@ void rlk_machine_answer(struct rlk_machine *machine, enum rlk_script script, uin
 void rlk_machine_error(struct rlk_machine *machine, uint32_t number, int32_t status, enum rlk_remedy remedy,
                        int64_t now);
 void rlk_machine_dropped(struct rlk_machine *machine, uint32_t number, int64_t now);
+
+/* While it confirms, requests are for a connection of their own, with a WAIT behind each: for so many milliseconds; and
+ * so many replicas were the answer. */
+int64_t rlk_machine_replicas_wait(const struct rlk_machine *machine, int64_t now);
+void rlk_machine_replicas(struct rlk_machine *machine, uint32_t number, int64_t replicas, int64_t now);
 
 /* No connection can be had for now; final: and waiting is no use. */
 void rlk_machine_trouble(struct rlk_machine *machine, int32_t status, bool final, int64_t now);

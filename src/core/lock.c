@@ -8,7 +8,14 @@
 
 #include <string.h>
 
-enum { BACKOFF_MS = 10, BACKOFF_DOUBLINGS = 6, ACKNOWLEDGE_PART = 16, RENEW_PART = 3, GRANT_PART = 4 };
+enum {
+	BACKOFF_MS = 10,
+	BACKOFF_DOUBLINGS = 6,
+	ACKNOWLEDGE_PART = 16,
+	RENEW_PART = 3,
+	GRANT_PART = 4,
+	REPLICAS_GRACE_MS = 250
+};
 
 static void finish(struct rlk_machine *machine, int32_t status)
 {
@@ -72,6 +79,31 @@ static void hold(struct rlk_machine *machine, uint64_t fence, int64_t valid_unti
 	machine->keep_at = keep_at;
 	machine->uncertain = false;
 	finish(machine, REDISLOCK_OK);
+}
+
+/* Protocol 9: it is no acquisition before enough replicas have it. */
+static void confirm(struct rlk_machine *machine, uint64_t fence, int64_t valid_until, int64_t now)
+{
+	int64_t until = add(now, machine->replicas_wait + REPLICAS_GRACE_MS);
+	rlk_pubsub_leave_room(machine);
+	rlk_machine_try(machine, false);
+	machine->phase = RLK_CONFIRMING;
+	machine->fence = fence;
+	machine->lease = machine->ttl;
+	machine->valid_until = valid_until;
+	machine->uncertain = false;
+	machine->confirm_until = until < machine->end_at ? until : machine->end_at;
+	rlk_request_want(&machine->ask, now);
+}
+
+/* The lock is its own, by an answer or a grant. */
+static void win(struct rlk_machine *machine, uint64_t fence, int64_t valid_until, int64_t keep_at, int64_t now)
+{
+	if (machine->min_replicas > 0) {
+		confirm(machine, fence, valid_until, now);
+	} else {
+		hold(machine, fence, valid_until, keep_at);
+	}
 }
 
 static void lose(struct rlk_machine *machine)
@@ -297,7 +329,7 @@ static void answer_to_lock(struct rlk_machine *machine, int64_t sent_at, const s
 		}
 		machine->unacknowledged = none;
 		machine->lease = machine->ttl;
-		hold(machine, answer->fence, end, none ? acknowledge_at(now, end) : renew_at(machine, sent_at));
+		win(machine, answer->fence, end, none ? acknowledge_at(now, end) : renew_at(machine, sent_at), now);
 		return;
 	}
 	case RLK_QUEUED:
@@ -345,6 +377,13 @@ static void answer_to_release(struct rlk_machine *machine, const struct rlk_answ
 }
 
 /* The lease that was asked for at sent_at is in force, or the lock is gone. */
+static void extended(struct rlk_machine *machine, enum rlk_script script, int64_t sent_at)
+{
+	machine->unacknowledged &= script == RLK_RENEW;
+	machine->valid_until = rlk_lease_end(sent_at, sure_lease(machine));
+	machine->keep_at = renew_at(machine, sent_at);
+}
+
 static void answer_to_extend(struct rlk_machine *machine, enum rlk_script script, int64_t sent_at,
                              const struct rlk_answer *answer)
 {
@@ -352,12 +391,45 @@ static void answer_to_extend(struct rlk_machine *machine, enum rlk_script script
 		lose(machine);
 		return;
 	}
-	machine->unacknowledged &= script == RLK_RENEW;
-	machine->valid_until = rlk_lease_end(sent_at, sure_lease(machine));
-	machine->keep_at = renew_at(machine, sent_at);
+	extended(machine, script, sent_at);
 	if (machine->phase == RLK_EXTENDING) {
 		machine->phase = RLK_HOLDING;
 		finish(machine, REDISLOCK_OK);
+	}
+}
+
+/* The same while it confirms; what replicas have of it is told by the next answer. Not mine: it ran out, or was broken.
+ */
+static void answer_to_confirmation(struct rlk_machine *machine, enum rlk_script script, int64_t sent_at,
+                                   const struct rlk_answer *answer, int64_t now)
+{
+	if (answer->outcome != RLK_HELD) {
+		machine->phase = RLK_TRYING;
+		rlk_request_want(&machine->ask, now);
+		return;
+	}
+	extended(machine, script, sent_at);
+}
+
+int64_t rlk_machine_replicas_wait(const struct rlk_machine *machine, int64_t now)
+{
+	int64_t left = machine->confirm_until - now;
+	/* So that the answer is here by then: servers look ten times a second for what has timed out. */
+	left -= left / 4 < REPLICAS_GRACE_MS ? left / 4 : REPLICAS_GRACE_MS;
+	left = left < machine->replicas_wait ? left : machine->replicas_wait;
+	/* 0 would have no end. */
+	return left > 1 ? left : 1;
+}
+
+void rlk_machine_replicas(struct rlk_machine *machine, uint32_t number, int64_t replicas, int64_t now)
+{
+	if (machine->phase != RLK_CONFIRMING || !machine->ask.flying || machine->ask.number != number) {
+		return;
+	}
+	if (replicas < machine->min_replicas || now >= machine->valid_until) {
+		fail(machine, REDISLOCK_NOT_ENOUGH_REPLICAS, now);
+	} else {
+		hold(machine, machine->fence, machine->valid_until, machine->keep_at);
 	}
 }
 
@@ -417,6 +489,10 @@ void rlk_machine_answer(struct rlk_machine *machine, enum rlk_script script, uin
 	take_evidence(machine, script, sent_at, &answer);
 	machine->backoff = 0;
 	machine->alone = false;
+	if (machine->phase == RLK_CONFIRMING) {
+		answer_to_confirmation(machine, script, sent_at, &answer, now);
+		return;
+	}
 	rlk_request_clear(asked ? &machine->ask : &machine->keep);
 	switch (script) {
 	case RLK_LOCK:
@@ -472,7 +548,7 @@ void rlk_machine_dropped(struct rlk_machine *machine, uint32_t number, int64_t n
 {
 	if (machine->ask.flying && machine->ask.number == number) {
 		machine->uncertain |= machine->phase == RLK_RELEASING;
-		if (machine->phase == RLK_EXTENDING) {
+		if (machine->phase == RLK_EXTENDING || machine->phase == RLK_CONFIRMING) {
 			doubt(machine, machine->lease);
 		}
 		rlk_request_want(&machine->ask, now);
@@ -536,7 +612,7 @@ bool rlk_machine_granted(struct rlk_machine *machine, const struct rlk_grant *gr
 	machine->unacknowledged = true;
 	int64_t at = acknowledge_at(now, end), acknowledged = rlk_lease_end(at, machine->ttl);
 	/* From its acknowledgement on its own TTL counts: where that is the shorter one, nobody is told more before. */
-	hold(machine, grant->fence, acknowledged < end ? acknowledged : end, at);
+	win(machine, grant->fence, acknowledged < end ? acknowledged : end, at, now);
 	return true;
 }
 
@@ -571,6 +647,8 @@ void rlk_machine_tick(struct rlk_machine *machine, int64_t now)
 	}
 	if (waits(machine)) {
 		tick_waiting(machine, now);
+	} else if (machine->phase == RLK_CONFIRMING && now >= machine->confirm_until) {
+		fail(machine, REDISLOCK_NOT_ENOUGH_REPLICAS, now);
 	} else if (holds(machine) && now >= machine->valid_until) {
 		lose(machine);
 	} else if (machine->ask.wanted || machine->ask.flying) {
@@ -603,6 +681,8 @@ int64_t rlk_machine_wake(const struct rlk_machine *machine, int64_t now)
 		if (machine->phase == RLK_WAITING && !machine->ask.wanted && !machine->ask.flying) {
 			wake = earlier_of(wake, rlk_pubsub_poll_at(machine));
 		}
+	} else if (machine->phase == RLK_CONFIRMING) {
+		wake = earlier_of(wake, machine->confirm_until);
 	} else if (holds(machine)) {
 		wake = earlier_of(wake, machine->valid_until);
 		if (machine->keep_at > now) {

@@ -92,7 +92,7 @@ void rlk_machine_cancel_words(const struct rlk_machine *machine, struct rlk_word
  * must not meet a later one. */
 static enum rlk_script extend_words(struct rlk_machine *machine, struct rlk_words *words, bool whole, int64_t now)
 {
-	bool states = machine->unacknowledged || machine->phase == RLK_EXTENDING ||
+	bool states = machine->unacknowledged || machine->phase == RLK_EXTENDING || machine->phase == RLK_CONFIRMING ||
 	              now - machine->stated_at >= STATE_REFRESH_MS;
 	states = machine->lease < 0 || (states && !machine->alone);
 	enum rlk_script script = states ? RLK_EXTEND : RLK_RENEW;
@@ -127,6 +127,7 @@ static enum rlk_script ask_words(struct rlk_machine *machine, struct rlk_words *
 	case RLK_CANCELLING:
 		rlk_machine_cancel_words(machine, words, whole);
 		return RLK_CANCEL;
+	case RLK_CONFIRMING:
 	case RLK_EXTENDING:
 		return extend_words(machine, words, whole, now);
 	default:

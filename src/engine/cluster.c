@@ -50,8 +50,7 @@ static void forget_nodes(struct rlk_cluster *cluster)
 
 static void server_free(struct rlk_server *server)
 {
-	rlk_line_clear(&server->messages);
-	rlk_line_clear(&server->commands);
+	rlk_server_clear(server);
 	free(server->node.name);
 	free(server);
 }
@@ -116,7 +115,8 @@ static void drop_servers(struct rlk_engine *engine)
 {
 	struct rlk_cluster *cluster = engine->cluster;
 	for (struct rlk_server *server = engine->home.next; server != NULL; server = server->next) {
-		server->needed = server->commands.count > 0 || rlk_jobs_ready(server) || server->calls_wanted > 0;
+		server->needed = server->commands.count > 0 || server->replicas.count > 0 || rlk_jobs_ready(server) ||
+		                 server->confirming.first != NULL || server->calls_wanted > 0;
 	}
 	for (size_t slot = 0; slot < RLK_SLOTS; slot++) {
 		if (cluster->owners[slot] != NULL) {
@@ -334,7 +334,8 @@ void rlk_cluster_doubt(struct rlk_engine *engine)
 /* Somebody waits at home for an owner. */
 static bool somebody_waits(const struct rlk_engine *engine)
 {
-	return rlk_jobs_ready(&engine->home) || engine->home.listeners > 0 || engine->home.calls_wanted > 0;
+	const struct rlk_server *home = &engine->home;
+	return rlk_jobs_ready(home) || home->confirming.first != NULL || home->listeners > 0 || home->calls_wanted > 0;
 }
 
 static bool wants_to_ask(const struct rlk_engine *engine)

@@ -28,20 +28,6 @@ static bool send_words(struct rlk_server *server, const struct rlk_words *words)
 	return rlk_connection_append(server->commands.connection, words->word, words->count);
 }
 
-/* Whom a slot is on its way to answers for it only if told so before each request. */
-static bool send_asking(struct rlk_server *server, bool asking, int64_t now)
-{
-	struct rlk_slice word = RLK_LITERAL("ASKING");
-	if (!asking) {
-		return true;
-	}
-	if (!rlk_connection_append(server->commands.connection, &word, 1)) {
-		return false;
-	}
-	rlk_line_push(&server->commands, (struct rlk_flight) { .sent_at = now, .script = -1 });
-	return rlk_line_reserve(&server->commands);
-}
-
 static bool send_job(struct rlk_server *server, struct rlk_job *job, int64_t now)
 {
 	struct rlk_line *line = &server->commands;
@@ -55,7 +41,7 @@ static bool send_job(struct rlk_server *server, struct rlk_job *job, int64_t now
 		words.word[0] = RLK_LITERAL("EVAL");
 		words.word[1] = rlk_script_sources[flight.script].text;
 	}
-	if (!send_asking(server, job->detour == server, now) || !send_words(server, &words)) {
+	if ((job->detour == server && !rlk_line_say_asking(line, now)) || !send_words(server, &words)) {
 		rlk_machine_error(&job->machine, flight.number, REDISLOCK_NO_MEMORY, RLK_GIVE_UP, now);
 		return false;
 	}
@@ -78,7 +64,7 @@ static bool send_call(struct rlk_server *server, struct rlk_call *call, int64_t 
 		call->words.word[0] = whole ? RLK_LITERAL("EVAL") : RLK_LITERAL("EVALSHA");
 		call->words.word[1] = whole ? source->text : source->sha1;
 	}
-	if (!send_asking(server, call->asking, now) || !send_words(server, &call->words)) {
+	if ((call->asking && !rlk_line_say_asking(line, now)) || !send_words(server, &call->words)) {
 		return false;
 	}
 	rlk_call_want(call, false);
@@ -90,7 +76,7 @@ static bool send_call(struct rlk_server *server, struct rlk_call *call, int64_t 
 /* When the connection will be needed. Whoever listens needs it as well, as messages come from the same server only. */
 static int64_t needed_at(const struct rlk_server *server)
 {
-	if (rlk_jobs_ready(server) || server->listeners > 0) {
+	if (rlk_jobs_ready(server) || server->confirming.first != NULL || server->listeners > 0) {
 		return INT64_MIN;
 	}
 	int64_t at = RLK_NEVER;
@@ -188,43 +174,50 @@ static void take_unasked(struct rlk_server *server, const struct rlk_value *repl
 	}
 }
 
+int32_t rlk_job_refused(struct rlk_server *server, const struct rlk_flight *flight, struct rlk_slice error,
+                        enum rlk_remedy *remedy, int64_t now)
+{
+	struct rlk_engine *engine = server->engine;
+	struct rlk_job *job = flight->job;
+	int32_t status = rlk_error_status(error, remedy);
+	if (*remedy != RLK_SEND_SCRIPT) {
+		rlk_job_text(job, error);
+	}
+	if (*remedy == RLK_REDIRECT && engine->cluster == NULL) {
+		rlk_job_text(job,
+		             RLK_LITERAL("the server is one of a cluster: its URL begins with redis+cluster://"));
+		*remedy = RLK_GIVE_UP;
+	}
+	rlk_machine_error(&job->machine, flight->number, status, *remedy, now);
+	if (*remedy == RLK_REDIRECT) {
+		bool asks;
+		struct rlk_server *other = rlk_cluster_redirected(server, error, &asks, now);
+		job->detour = asks ? other : NULL;
+	} else if (*remedy == RLK_TRY_AGAIN) {
+		rlk_cluster_doubt(engine);
+	}
+	rlk_job_settle(engine, job, now);
+	return status;
+}
+
 static void answer_job(struct rlk_server *server, const struct rlk_flight *flight, const struct rlk_value *reply,
                        size_t count, int64_t now)
 {
-	struct rlk_engine *engine = server->engine;
 	struct rlk_job *job = flight->job;
 	job->flying--;
 	if (reply[0].type == RLK_ERROR) {
 		enum rlk_remedy remedy;
-		int32_t status = rlk_error_status(reply[0].text, &remedy);
+		int32_t status = rlk_job_refused(server, flight, reply[0].text, &remedy, now);
 		if (remedy == RLK_SEND_SCRIPT) {
 			server->commands.unknown_scripts |= bit_of(flight->script);
-		} else {
-			rlk_job_text(job, reply[0].text);
-		}
-		if (remedy == RLK_REDIRECT && engine->cluster == NULL) {
-			rlk_job_text(
-			        job,
-			        RLK_LITERAL("the server is one of a cluster: its URL begins with redis+cluster://"));
-			remedy = RLK_GIVE_UP;
-		}
-		rlk_machine_error(&job->machine, flight->number, status, remedy, now);
-		if (remedy == RLK_REDIRECT) {
-			bool asks;
-			struct rlk_server *other = rlk_cluster_redirected(server, reply[0].text, &asks, now);
-			job->detour = asks ? other : NULL;
-		} else if (remedy == RLK_TRY_AGAIN) {
-			rlk_cluster_doubt(engine);
-		}
-		rlk_job_settle(engine, job, now);
-		if (remedy == RLK_RECONNECT) {
+		} else if (remedy == RLK_RECONNECT) {
 			turn_away(server, status, reply[0].text, now);
 		}
 		return;
 	}
 	rlk_machine_answer(&job->machine, (enum rlk_script)flight->script, flight->number, flight->sent_at,
 	                   rlk_answer_parse(reply, count), now);
-	rlk_job_settle(engine, job, now);
+	rlk_job_settle(server->engine, job, now);
 }
 
 void rlk_commands_read(struct rlk_server *server, bool receive, int64_t now)
@@ -303,9 +296,10 @@ void rlk_commands_drop(struct rlk_server *server, int32_t status, const char *te
 	rlk_line_close(line);
 	rlk_line_failed(engine, line, was_up, now);
 	rlk_cluster_failed(server, now);
-	/* Both connections go to the same server: the messages' must not outlive the commands'. */
+	/* All connections go to the same server: the others must not outlive the commands'. */
 	if (was_up) {
 		rlk_messages_drop(server, now);
+		rlk_replicas_drop(server, REDISLOCK_OK, "", now);
 	}
 	while (rlk_line_pop(line, &flight)) {
 		if (flight.job != NULL) {

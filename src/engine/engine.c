@@ -17,7 +17,15 @@ bool rlk_server_init(struct rlk_engine *engine, struct rlk_server *server)
 	server->engine = engine;
 	server->pinged_at = INT64_MIN;
 	return rlk_line_init(&server->commands, engine->watch) == REDISLOCK_OK &&
-	       rlk_line_init(&server->messages, engine->watch) == REDISLOCK_OK;
+	       rlk_line_init(&server->messages, engine->watch) == REDISLOCK_OK &&
+	       rlk_line_init(&server->replicas, engine->watch) == REDISLOCK_OK;
+}
+
+void rlk_server_clear(struct rlk_server *server)
+{
+	rlk_line_clear(&server->replicas);
+	rlk_line_clear(&server->messages);
+	rlk_line_clear(&server->commands);
 }
 
 int32_t rlk_engine_init(struct rlk_engine *engine, const char *url, struct rlk_watch *watch)
@@ -79,8 +87,7 @@ void rlk_engine_clear(struct rlk_engine *engine)
 		rlk_call_forget(engine, engine->calls);
 	}
 	rlk_cluster_clear(engine);
-	rlk_line_clear(&engine->home.messages);
-	rlk_line_clear(&engine->home.commands);
+	rlk_server_clear(&engine->home);
 	rlk_timers_clear(&engine->timers);
 	rlk_table_clear(&engine->tokens);
 	rlk_places_clear(engine);
@@ -99,7 +106,7 @@ bool rlk_engine_make_room(struct rlk_engine *engine)
 {
 	size_t capacity = sizeof engine->few / sizeof engine->few[0];
 	for (const struct rlk_server *server = &engine->home; server != NULL; server = server->next) {
-		capacity += 2 * (size_t)RLK_CONNECTION_FDS;
+		capacity += RLK_SERVER_FDS;
 	}
 	if (capacity <= engine->fds_capacity) {
 		return true;
@@ -123,6 +130,7 @@ size_t rlk_engine_fds(struct rlk_engine *engine, const struct pollfd **fds)
 	for (const struct rlk_server *server = &engine->home; server != NULL; server = server->next) {
 		count += line_fds(&server->messages, engine->fds + count, engine->fds_capacity - count);
 		count += line_fds(&server->commands, engine->fds + count, engine->fds_capacity - count);
+		count += line_fds(&server->replicas, engine->fds + count, engine->fds_capacity - count);
 	}
 	*fds = engine->fds;
 	return count;
@@ -143,6 +151,7 @@ int64_t rlk_engine_deadline(const struct rlk_engine *engine)
 	for (const struct rlk_server *server = &engine->home; server != NULL; server = server->next) {
 		deadline = earlier_of(deadline, rlk_commands_deadline(server));
 		deadline = earlier_of(deadline, rlk_messages_deadline(server));
+		deadline = earlier_of(deadline, rlk_replicas_deadline(server));
 	}
 	return deadline;
 }
@@ -183,6 +192,7 @@ static void let_time_pass(struct rlk_engine *engine, int64_t now)
 
 static void pump(struct rlk_server *server, int64_t now)
 {
+	rlk_replicas_pump(server, now);
 	rlk_commands_pump(server, now);
 	rlk_commands_watch(server, now);
 	rlk_messages_watch(server, now);
@@ -219,7 +229,8 @@ const struct rlk_connection *rlk_engine_awaits_answer(const struct rlk_engine *e
 {
 	const struct rlk_line *line = &engine->home.commands;
 	bool awaits = engine->cluster == NULL && line->up && line->count > 0 && !line->unread &&
-	              !engine->home.messages.open && rlk_connection_awaits_well(line->connection) &&
+	              !engine->home.messages.open && !engine->home.replicas.open &&
+	              rlk_connection_awaits_well(line->connection) &&
 	              rlk_engine_deadline(engine) > now + RLK_AWAIT_MS;
 	return awaits ? line->connection : NULL;
 }
@@ -239,8 +250,9 @@ static bool opening(const struct rlk_line *line, short events, int64_t now)
 /* Messages before answers: a grant is older than an answer that already tells of it. */
 static void read_lines(struct rlk_server *server, const struct pollfd *ready, size_t count, int64_t now)
 {
-	struct rlk_line *messages = &server->messages, *commands = &server->commands;
+	struct rlk_line *messages = &server->messages, *commands = &server->commands, *replicas = &server->replicas;
 	short message_events = happened(messages, ready, count), command_events = happened(commands, ready, count);
+	short replica_events = happened(replicas, ready, count);
 
 	if (opening(messages, message_events, now)) {
 		rlk_connection_step(messages->connection, now);
@@ -259,6 +271,13 @@ static void read_lines(struct rlk_server *server, const struct pollfd *ready, si
 		rlk_commands_expire(server, now);
 	}
 	rlk_commands_watch(server, now);
+
+	if (opening(replicas, replica_events, now)) {
+		rlk_connection_step(replicas->connection, now);
+	} else if (replicas->up && (replica_events & ~POLLOUT) != 0) {
+		rlk_replicas_read(server, now);
+	}
+	rlk_replicas_watch(server, now);
 }
 
 void rlk_engine_step(struct rlk_engine *engine, const struct pollfd *ready, size_t count, int64_t now)

@@ -153,12 +153,13 @@ struct rlk_line {
 	        unknown_scripts; /* a bit each: the server has run it; it said that it doesn't know it */
 };
 
-/* A server, and what this client has to do with it: one line for commands, one for messages. */
+/* A server, and what this client has to do with it: a line for commands, one for messages, and one for confirmations,
+ * which is opened when there is something to confirm. */
 struct rlk_server {
 	struct rlk_engine *engine;
 	struct rlk_server *next;
 	struct rlk_host node; /* of a cluster; the name is the server's own, but for the first server */
-	struct rlk_line commands, messages;
+	struct rlk_line commands, messages, replicas;
 	bool reached; /* at least once */
 	bool needed;  /* for a moment, while those that aren't are looked for */
 	int64_t doubted_at;
@@ -166,8 +167,11 @@ struct rlk_server {
 	int64_t heard_at, pinged_at;       /* on the line for messages; INT64_MIN: no answer is due */
 	size_t listeners;                  /* jobs that need messages */
 	struct rlk_ready under_way, begun; /* what goes on has precedence over what is new */
+	struct rlk_ready confirming;       /* for the line of their own */
 	size_t calls_wanted;               /* how many are to be sent, now or later */
 };
+
+enum { RLK_SERVER_FDS = 3 * RLK_CONNECTION_FDS };
 
 /* What is known of a cluster. */
 struct rlk_cluster {
@@ -193,8 +197,9 @@ struct rlk_engine {
 	struct rlk_server home;      /* the server; and in a cluster the first of a list, see cluster.c */
 	struct rlk_cluster *cluster; /* NULL: it is none */
 	struct rlk_watch *watch;
-	struct pollfd few[2 * RLK_CONNECTION_FDS], *fds; /* room for what there is to poll */
+	struct pollfd few[RLK_SERVER_FDS], *fds; /* room for what there is to poll */
 	size_t fds_capacity;
+	int64_t min_replicas, replicas_wait; /* for acquisitions that begin */
 
 	struct rlk_timers timers;
 	struct rlk_table tokens, places;
@@ -223,6 +228,7 @@ void rlk_engine_bid_farewell(struct rlk_engine *engine);
 
 bool rlk_engine_make_room(struct rlk_engine *engine); /* for one server more; false if out of memory */
 bool rlk_server_init(struct rlk_engine *engine, struct rlk_server *server);
+void rlk_server_clear(struct rlk_server *server);
 
 /* What to poll, until when, and what to do then, with what poll() answered. Connections may have come and gone since
  * they were named. */
@@ -269,6 +275,7 @@ void rlk_job_text(struct rlk_job *job, struct rlk_slice text);
 
 /* Takes the first job that is ready for a server, or NULL. */
 struct rlk_job *rlk_job_next_ready(struct rlk_server *server);
+struct rlk_job *rlk_ready_take(struct rlk_ready *list);
 bool rlk_jobs_ready(const struct rlk_server *server);
 
 /* ---- calls.c ---- */
@@ -302,7 +309,16 @@ void rlk_line_push(struct rlk_line *line, struct rlk_flight flight); /* after rl
 bool rlk_line_pop(struct rlk_line *line, struct rlk_flight *flight);
 void rlk_line_forget(struct rlk_line *line, const void *job_or_call);
 
+/* Whom a slot is on its way to answers for it only if told so before each request. Makes room for that as well; false
+ * if out of memory. */
+bool rlk_line_say_asking(struct rlk_line *line, int64_t now);
+
 /* ---- commands.c, messages.c: the two lines of a server ---- */
+
+/* A job's request was answered with an error, which the job learns of. Returns its status, and what helps:
+ * RLK_SEND_SCRIPT and RLK_RECONNECT are the line's. */
+int32_t rlk_job_refused(struct rlk_server *server, const struct rlk_flight *flight, struct rlk_slice error,
+                        enum rlk_remedy *remedy, int64_t now);
 
 /* Tells those that wait for an answer, or for messages, that there will be none. */
 void rlk_commands_refuse(struct rlk_server *server, int32_t status, const char *text, int64_t now);
@@ -324,6 +340,14 @@ void rlk_messages_expire(struct rlk_server *server, int64_t now);
 int64_t rlk_messages_deadline(const struct rlk_server *server);
 void rlk_messages_drop(struct rlk_server *server, int64_t now);
 void rlk_messages_leave(struct rlk_place *place);
+
+/* ---- replicas.c: the line for confirmations, as the others ---- */
+
+void rlk_replicas_pump(struct rlk_server *server, int64_t now);
+void rlk_replicas_read(struct rlk_server *server, int64_t now);
+void rlk_replicas_watch(struct rlk_server *server, int64_t now);
+int64_t rlk_replicas_deadline(const struct rlk_server *server);
+void rlk_replicas_drop(struct rlk_server *server, int32_t status, const char *text, int64_t now);
 
 /* ---- cluster.c ---- */
 

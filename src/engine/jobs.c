@@ -145,6 +145,7 @@ void rlk_place_move(struct rlk_place *place, struct rlk_server *server, int64_t 
 			leave_ready(job);
 		}
 		take_back(&former->commands, job, now);
+		take_back(&former->replicas, job, now);
 	}
 	if (place->wanted) {
 		place->wanted = false;
@@ -166,6 +167,7 @@ void rlk_job_clear(struct rlk_engine *engine, struct rlk_job *job)
 	if (job->flying > 0) {
 		for (struct rlk_server *server = &engine->home; server != NULL; server = server->next) {
 			rlk_line_forget(&server->commands, job);
+			rlk_line_forget(&server->replicas, job);
 		}
 	}
 	rlk_timers_set(&engine->timers, &job->timer, RLK_NEVER);
@@ -210,6 +212,8 @@ void rlk_job_acquire(struct rlk_engine *engine, struct rlk_job *job, struct rlk_
 		job->in_tokens = false;
 	}
 	if (status == REDISLOCK_OK) {
+		machine->min_replicas = engine->min_replicas;
+		machine->replicas_wait = engine->replicas_wait;
 		rlk_machine_acquire(machine, token, jitter, engine->connect_timeout + engine->command_timeout, now);
 		if (!machine->done && !job->in_tokens) {
 			job->in_tokens = rlk_table_add(&engine->tokens, &job->token_node,
@@ -234,7 +238,11 @@ bool rlk_jobs_ready(const struct rlk_server *server)
 
 struct rlk_job *rlk_job_next_ready(struct rlk_server *server)
 {
-	struct rlk_ready *list = server->under_way.first != NULL ? &server->under_way : &server->begun;
+	return rlk_ready_take(server->under_way.first != NULL ? &server->under_way : &server->begun);
+}
+
+struct rlk_job *rlk_ready_take(struct rlk_ready *list)
+{
 	struct rlk_job *job = list->first;
 	if (job != NULL) {
 		list->first = job->next_ready;
@@ -250,9 +258,13 @@ struct rlk_job *rlk_job_next_ready(struct rlk_server *server)
 static void join_ready(struct rlk_server *server, struct rlk_job *job)
 {
 	bool is_new = job->machine.phase == RLK_TRYING && !job->machine.answered;
-	struct rlk_ready *list = is_new ? &server->begun : &server->under_way;
+	bool confirms = job->machine.phase == RLK_CONFIRMING;
+	struct rlk_ready *list = confirms ? &server->confirming : is_new ? &server->begun : &server->under_way;
 	if (job->ready != NULL) {
-		return;
+		if ((job->ready == &server->confirming) == confirms) {
+			return;
+		}
+		leave_ready(job);
 	}
 	job->ready = list;
 	job->next_ready = NULL;

@@ -25,7 +25,7 @@ void rlk_line_clear(struct rlk_line *line)
 void rlk_line_open(struct rlk_server *server, struct rlk_line *line, int64_t now)
 {
 	const struct rlk_engine *engine = server->engine;
-	const struct rlk_connection *twin = line == &server->messages ? server->commands.connection : NULL;
+	const struct rlk_connection *twin = line != &server->commands ? server->commands.connection : NULL;
 	line->known_scripts = line->unknown_scripts = 0;
 	line->open = true;
 	int64_t deadline = now + rlk_server_patience(server, engine->connect_timeout);
@@ -80,6 +80,16 @@ bool rlk_line_reserve(struct rlk_line *line)
 void rlk_line_push(struct rlk_line *line, struct rlk_flight flight)
 {
 	line->flights[(line->first + line->count++) & (line->capacity - 1)] = flight;
+}
+
+bool rlk_line_say_asking(struct rlk_line *line, int64_t now)
+{
+	struct rlk_slice word = RLK_LITERAL("ASKING");
+	if (!rlk_line_reserve(line) || !rlk_connection_append(line->connection, &word, 1)) {
+		return false;
+	}
+	rlk_line_push(line, (struct rlk_flight) { .sent_at = now, .script = -1 });
+	return rlk_line_reserve(line);
 }
 
 bool rlk_line_pop(struct rlk_line *line, struct rlk_flight *flight)

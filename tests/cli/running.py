@@ -10,7 +10,24 @@ import tempfile
 import time
 
 import support
-from support import end, environment, equal, eventually, finish, hold, is_free, renewals, run, start, test, true
+from asking import open_port
+from support import Server, end, environment, equal, eventually, finish, hold, is_free, renewals, run, start, test, true
+
+
+@test
+def replicas_that_are_missing_are_told():
+    result = run("run", "--min-replicas", "1", "foo", "echo", "no")
+    equal((result.returncode, result.stdout), (69, b""))
+    true(b"0 of the 1 replicas" in result.stderr, result.stderr)
+    eventually(is_free, "the lock is given back")
+    port = open_port(support.server)
+    replica = Server("--replicaof", "127.0.0.1", str(port))
+    try:
+        support.server.call("CONFIG", "SET", "repl-diskless-sync-delay", "0")
+        eventually(lambda: run("run", "--min-replicas", "1", "foo", "true").returncode == 0, "there is a replica")
+    finally:
+        replica.close()
+        support.server.call("CONFIG", "SET", "port", 0)
 
 
 @test

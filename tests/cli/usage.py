@@ -24,7 +24,7 @@ def every_command_has_help():
 
 @test
 def help_names_every_option_and_they_are_taken():
-    of_run = ["--url", "--wait", "--try", "--ttl", "--spin", "--owner", "--on-lost", "--signal-grace",
+    of_run = ["--url", "--wait", "--try", "--ttl", "--spin", "--min-replicas", "--owner", "--on-lost", "--signal-grace",
               "--conflict-exit-code", "--quiet", "--verbose"]
     for command, options in (("run", of_run), ("status", ["--json", "--url"]), ("list", ["--json", "--url"]),
                              ("wait", ["--wait", "--try", "--quiet", "--url"]
@@ -32,7 +32,7 @@ def help_names_every_option_and_they_are_taken():
                              ("ping", ["--quiet", "--url"]), ("version", [])):
         told = re.findall(rb"^  (--[a-z-]+)", run(command, "--help").stdout, re.MULTILINE)
         equal(sorted(word.decode() for word in told), sorted(options + ["--help"]), command)
-    equal(run("run", "--url", support.server.url, "--wait", "1s", "--try", "--ttl", "10s", "--spin", "--spin=20ms",
+    equal(run("run", "--url", support.server.url, "--wait", "1s", "--try", "--ttl", "10s", "--spin", "--spin=20ms", "--min-replicas", "0",
               "--owner", "me", "--on-lost", "kill", "--signal-grace", "1s", "--conflict-exit-code", "9", "--verbose",
               "--quiet", "foo", "sh", "-c", "exit 7", url="unix:///nowhere").returncode, 7)
     for mode in ("term", "kill", "ignore"):
@@ -84,6 +84,9 @@ def wrong_usage_names_the_option_and_exits_64():
             (["run", "--try=1", "foo", "true"], b"--try"),
             (["run", "--on-lost", "panic", "foo", "true"], b"--on-lost"),
             (["run", "--signal-grace", "x", "foo", "true"], b"--signal-grace"),
+            (["run", "--min-replicas", "1001", "foo", "true"], b"--min-replicas"),
+            (["run", "--min-replicas", "-1", "foo", "true"], b"--min-replicas"),
+            (["run", "--min-replicas", "1x", "foo", "true"], b"--min-replicas"),
             (["run", "--conflict-exit-code", "256", "foo", "true"], b"--conflict-exit-code"),
             (["run", "--conflict-exit-code", "-1", "foo", "true"], b"--conflict-exit-code"),
             (["run", "--conflict-exit-code", "", "foo", "true"], b"--conflict-exit-code"),

@@ -39,6 +39,13 @@ static void make_in(enum rlk_phase phase)
 		rlk_machine_tick(&machine, START + 300);
 		assert_locks("2", START + 300);
 		break;
+	case RLK_CONFIRMING:
+		make_waiting(60000);
+		machine.min_replicas = 1;
+		machine.replicas_wait = 10000;
+		assert_true(grant(11, START + 300));
+		assert_sends(RLK_EXTEND, START + 300);
+		break;
 	case RLK_CANCELLING:
 		make_waiting(60000);
 		rlk_machine_cancel(&machine, PATIENCE, START + 300);
@@ -114,7 +121,8 @@ static void answers_are_taken_once(void **state)
 	(void)state;
 	for (int phase = 0; phase < PHASES; phase++) {
 		make_in((enum rlk_phase)phase);
-		if (!machine.ask.flying) {
+		/* Where replicas confirm there are two of a number. */
+		if (!machine.ask.flying || phase == RLK_CONFIRMING) {
 			continue;
 		}
 		rlk_machine_answer(&machine, RLK_LOCK, number, START, held(11), quiet);
@@ -128,11 +136,8 @@ static void answers_are_taken_once(void **state)
 
 static void every_request_under_way_is_sent_again_when_its_connection_breaks(void **state)
 {
-	static const bool asks[PHASES] = { [RLK_TRYING] = true,
-		                           [RLK_LEAVING] = true,
-		                           [RLK_CANCELLING] = true,
-		                           [RLK_EXTENDING] = true,
-		                           [RLK_RELEASING] = true };
+	static const bool asks[PHASES] = { [RLK_TRYING] = true,     [RLK_LEAVING] = true,   [RLK_CONFIRMING] = true,
+		                           [RLK_CANCELLING] = true, [RLK_EXTENDING] = true, [RLK_RELEASING] = true };
 	(void)state;
 	for (int phase = 0; phase < PHASES; phase++) {
 		make_in((enum rlk_phase)phase);
@@ -144,11 +149,10 @@ static void every_request_under_way_is_sent_again_when_its_connection_breaks(voi
 
 static void refusals_end_what_was_asked_for_and_no_hold(void **state)
 {
-	static const enum rlk_phase then[PHASES] = { [RLK_TRYING] = RLK_IDLE,
-		                                     [RLK_LEAVING] = RLK_IDLE,
-		                                     [RLK_CANCELLING] = RLK_IDLE,
-		                                     [RLK_EXTENDING] = RLK_HOLDING,
-		                                     [RLK_RELEASING] = RLK_HOLDING };
+	static const enum rlk_phase then[PHASES] = {
+		[RLK_TRYING] = RLK_IDLE,     [RLK_LEAVING] = RLK_IDLE,      [RLK_CONFIRMING] = RLK_IDLE,
+		[RLK_CANCELLING] = RLK_IDLE, [RLK_EXTENDING] = RLK_HOLDING, [RLK_RELEASING] = RLK_HOLDING
+	};
 	(void)state;
 	for (int phase = 0; phase < PHASES; phase++) {
 		make_in((enum rlk_phase)phase);

@@ -419,6 +419,33 @@ static void wishes_take_what_the_page_says(void **state)
 	}
 }
 
+static int32_t acquire_with_replicas(redislock_client *client)
+{
+	redislock_lock *lock = test_lock(client, REDISLOCK_KIND_SPIN, "lock:replicas");
+	int32_t status = redislock_lock_acquire(lock);
+
+	redislock_lock_free(lock);
+	test_eventually(test_number(&server, "EXISTS", "lock:replicas", NULL) == 0);
+	return status;
+}
+
+static void replicas_take_what_the_page_says(void **state)
+{
+	redislock_client *client;
+
+	(void)state;
+	apply("locker");
+	client = client_as("locker");
+	assert_status(redislock_client_set_min_replicas(client, 1, 50), REDISLOCK_OK);
+	assert_status(acquire_with_replicas(client), REDISLOCK_PERMISSION);
+	assert_non_null(strstr(page, "\n- `+wait` for "));
+	assert_true(test_command(&server, NULL, 0, "ACL", "SETUSER", "locker", "+wait", NULL));
+	forget_refusals();
+	assert_status(acquire_with_replicas(client), REDISLOCK_NOT_ENOUGH_REPLICAS);
+	redislock_client_free(client);
+	assert_nothing_refused();
+}
+
 /* ---- the program ---- */
 
 #ifdef REDISLOCK_PROGRAM
@@ -804,6 +831,7 @@ int main(void)
 		cmocka_unit_test(operator_can_look_list_and_break),
 		cmocka_unit_test(watcher_can_only_look),
 		cmocka_unit_test(wishes_take_what_the_page_says),
+		cmocka_unit_test(replicas_take_what_the_page_says),
 #ifdef REDISLOCK_PROGRAM
 		cmocka_unit_test(program_works_under_the_rules),
 #endif

@@ -116,6 +116,59 @@ static void questions_find_their_server(void **state)
 	}
 }
 
+/* Each shard has one. */
+static void replicas_of_the_slots_owner_are_counted(void **state)
+{
+	(void)state;
+	for (int node = 0; node < TEST_PRIMARIES; node++) {
+		char name[32], text[256];
+		test_cluster_name(&cluster, node, name, sizeof(name));
+		assert_status(redislock_client_set_min_replicas(client, 1, TEST_DEADLINE_MS), REDISLOCK_OK);
+		redislock_lock *lock = held(client, name);
+		assert_status(redislock_lock_release(lock), REDISLOCK_OK);
+		assert_status(redislock_client_set_min_replicas(client, 2, 300), REDISLOCK_OK);
+		assert_status(redislock_lock_acquire(lock), REDISLOCK_NOT_ENOUGH_REPLICAS);
+		assert_status(redislock_lock_error(lock, text, sizeof(text)), REDISLOCK_OK);
+		if (strstr(text, "1 of the 2 replicas") == NULL)
+			fail_msg("%s", text);
+		test_eventually(test_number(&cluster.nodes[node], "EXISTS", name, NULL) == 0);
+		redislock_lock_free(lock);
+	}
+	assert_status(redislock_client_set_min_replicas(client, 0, 0), REDISLOCK_OK);
+}
+
+/* Its connections end in the middle, and then its slot goes where the replica is awake. */
+static void confirmation_follows_its_slot(void **state)
+{
+	char name[32];
+	struct waiter waiter;
+	redislock_info *info;
+
+	(void)state;
+	test_cluster_name(&cluster, 0, name, sizeof(name));
+	redislock_lock *lock = test_lock(client, REDISLOCK_KIND_PUBSUB, name);
+	assert_status(redislock_client_set_min_replicas(client, 1, INT32_MAX), REDISLOCK_OK);
+	test_server_pause(&cluster.nodes[TEST_PRIMARIES]);
+	waiter_start(&waiter, lock);
+	test_eventually(test_connections(&cluster.nodes[0], "cmd=wait") == 1);
+	test_number(&cluster.nodes[0], "CLIENT", "KILL", "TYPE", "normal", NULL);
+	test_eventually(test_connections(&cluster.nodes[0], "cmd=wait") == 1);
+	test_cluster_move_begin(&cluster, name, 0, 1);
+	test_cluster_move_keys(&cluster, name, 0, 1);
+	test_cluster_move_end(&cluster, name, 0, 1);
+	assert_int_equal(atomic_load(&waiter.done), 0);
+	/* Whoever asks is told where the slot is. */
+	assert_status(redislock_info_get(client, name, strlen(name), &info), REDISLOCK_OK);
+	redislock_info_free(info);
+	assert_status(waiter_join(&waiter), REDISLOCK_OK);
+	test_server_resume(&cluster.nodes[TEST_PRIMARIES]);
+	assert_status(redislock_client_set_min_replicas(client, 0, 0), REDISLOCK_OK);
+	assert_true(test_pttl(&cluster.nodes[1], name) > 0);
+	assert_status(redislock_lock_release(lock), REDISLOCK_OK);
+	redislock_lock_free(lock);
+	test_eventually(test_cluster_ok(&cluster));
+}
+
 static void name_whose_keys_have_no_common_slot_is_refused(void **state)
 {
 	static const char *const names[] = { "foo}", "{}foo", "a}{b" };
@@ -339,6 +392,8 @@ int main(void)
 		cmocka_unit_test(locks_are_taken_wherever_their_slots_are),
 		cmocka_unit_test(lock_is_handed_over_in_every_shard),
 		cmocka_unit_test(questions_find_their_server),
+		cmocka_unit_test(replicas_of_the_slots_owner_are_counted),
+		cmocka_unit_test(confirmation_follows_its_slot),
 		cmocka_unit_test(name_whose_keys_have_no_common_slot_is_refused),
 		cmocka_unit_test(url_of_one_server_says_that_it_is_a_cluster),
 		cmocka_unit_test(server_that_is_no_cluster_is_called_so),

@@ -40,6 +40,8 @@ local redislock = {}
 ---@field resume? fun(wait: table) lets that suspend return
 ---@field connect_timeout? number seconds; 5
 ---@field command_timeout? number seconds; 5
+---@field min_replicas? integer that must have an acquisition; 0
+---@field replicas_timeout? number seconds; 1
 ---@field name? string of the connections
 ---@field user? string
 ---@field password? string

@@ -20,6 +20,7 @@ local bound = {
 	redislock_client_free = "client:close",
 	redislock_client_set_connect_timeout_ms = "connect{connect_timeout}",
 	redislock_client_set_command_timeout_ms = "connect{command_timeout}",
+	redislock_client_set_min_replicas = "connect{min_replicas, replicas_timeout}",
 	redislock_client_set_name = "connect{name}",
 	redislock_client_set_credentials = "client:set_credentials",
 	redislock_client_set_interruptible = "always on: signals let Lua's hooks run",

@@ -56,6 +56,12 @@ test("options of connect are checked by name", function(server)
 		refused("option 'connect_timeout': seconds from", { connect_timeout = value })
 		refused("option 'command_timeout': seconds from", { command_timeout = value })
 	end
+	for _, value in ipairs { -1, 1001, math.huge, 0 / 0 } do
+		refused("option 'min_replicas': a number from 0", { min_replicas = value })
+	end
+	refused("option 'min_replicas': a number from 0", { min_replicas = "1" })
+	refused("option 'min_replicas': a whole number", { min_replicas = 1.5 })
+	refused("option 'replicas_timeout': seconds from", { min_replicas = 1, replicas_timeout = 0 })
 	refused("option 'name': a string expected, got boolean", { name = true })
 	refused("option 'name': up to 255", { name = "a b" })
 	refused("option 'name': up to 255", { name = ("x"):rep(256) })
@@ -90,6 +96,13 @@ test("options of connect do what they say", function(server)
 	assert(code == "CONNECTION_REFUSED" or code == "TIMEOUT", code)
 	assert(helper.now() - before < 4)
 	server:resume()
+end)
+
+test("replicas that are missing are told", function(server)
+	local client = assert(redislock.connect(server:url(), { min_replicas = 1, replicas_timeout = 0.05 }))
+	spec.contains(fails("NOT_ENOUGH_REPLICAS", client:lock("foo"):acquire()), "0 of the 1 replicas")
+	client = assert(redislock.connect(server:url(), { min_replicas = 0 }))
+	assert(client:lock("foo"):acquire())
 end)
 
 test("credentials come from options, and can be replaced", function(server)

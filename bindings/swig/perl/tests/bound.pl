@@ -51,6 +51,7 @@ my %left_out = (
     lock_interrupt   => 'no Perl runs while its interpreter waits, and signals interrupt by themselves',
     (map { $_ => 'the URL says it' }
         qw(client_set_tls_authorities client_set_tls_certificate client_set_tls_server_name)),
+    client_set_min_replicas => "not offered yet; the server's min-replicas-to-write comes near to it",
     client_set_tls_unverified => 'for trying things out, which another tool can do',
     (map { $_ => $event_loop }
         qw(client_new_eventloop client_fd client_timeout_ms client_dispatch client_next_event event_type event_status

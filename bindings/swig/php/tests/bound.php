@@ -66,6 +66,7 @@ const LEFT_OUT = [
     'redislock_client_set_tls_authorities' => 'the URL says it',
     'redislock_client_set_tls_certificate' => 'the URL says it',
     'redislock_client_set_tls_server_name' => 'the URL says it',
+    'redislock_client_set_min_replicas' => "not offered yet; the server's min-replicas-to-write comes near to it",
     'redislock_client_set_tls_unverified' => 'for trying things out, which another tool can do',
     'redislock_error_name' => 'the class of an exception tells it',
     'redislock_client_free' => FREED,

@@ -48,11 +48,13 @@ class BaseClient:
 
     def __init__(self, url: str | None = None, *, connect_timeout: float = 5, command_timeout: float = 5,
                  name: str | None = None, user: str | None = None, password: str | None = None,
-                 tls_verify: bool = True) -> None:
+                 tls_verify: bool = True, min_replicas: int = 0, replicas_timeout: float = 1) -> None:
         self._handle: raw.redislock_client | None = None
         self._locks: set[weakref.ref[BaseLock]] = set()
         connect_ms = options.timeout("connect_timeout", connect_timeout)
         command_ms = options.timeout("command_timeout", command_timeout)
+        replicas = options.replicas("min_replicas", min_replicas)
+        replicas_ms = options.timeout("replicas_timeout", replicas_timeout)
         connection_name = None if name is None else options.word("name", name, 255).decode()
         address = options.url(url)
         status, handle = self._new(address)
@@ -60,6 +62,7 @@ class BaseClient:
             raise failure(status, raw.url_error(address)[1])
         for status in (raw.client_set_connect_timeout_ms(handle, connect_ms),
                        raw.client_set_command_timeout_ms(handle, command_ms),
+                       raw.client_set_min_replicas(handle, replicas, replicas_ms),
                        raw.client_set_name(handle, connection_name)):
             if status != raw.OK:
                 raise client_failure(handle, status)
@@ -110,6 +113,9 @@ class Client(BaseClient):
     TLS; whom to trust, and who one is, can follow: ``?ca=FILE&cert=FILE&key=FILE``, also ``ca_folder`` and
     ``server_name``. A cluster's is ``redis+cluster://host[:port],host[:port]...``. With ``tls_verify=False`` the server isn't verified, and anybody on the way can read and change
     everything.
+
+    An acquisition counts only when `min_replicas` of the server have it, and fails when `replicas_timeout` seconds are
+    not enough for that: so it outlives the server, if one of them takes its place.
 
     The timeouts are seconds: for connecting, and for any answer; waiting for a lock isn't bounded by them. `name` is
     that of the connections, as in ``CLIENT LIST``. `user` and `password` replace those of the URL.

@@ -15,6 +15,7 @@ LONGEST_TIMEOUT_MS = 2**31 - 1
 DEFAULT_WAIT_MS = 60000
 DEFAULT_TTL_MS = 30000
 DEFAULT_INTERVAL_MS = 100
+MOST_REPLICAS = 1000
 DEFAULT_URL = "redis://127.0.0.1:6379/0"
 
 
@@ -46,6 +47,15 @@ def lease(option: str, value: object) -> int:
 def timeout(option: str, value: object) -> int:
     """How long the server may take, or a pause between tries."""
     return milliseconds(option, value, 1, LONGEST_TIMEOUT_MS)
+
+
+def replicas(option: str, value: object) -> int:
+    """How many replicas must have an acquisition."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{option}: an int expected, got {type(value).__name__}")
+    if not 0 <= value <= MOST_REPLICAS:
+        raise ValueError(f"{option}: from 0 to {MOST_REPLICAS} expected, got {value!r}")
+    return value
 
 
 def percent(option: str, value: object) -> int:

@@ -51,14 +51,15 @@ class Client(BaseClient):
 
     def __init__(self, url: str | None = None, *, connect_timeout: float = 5, command_timeout: float = 5,
                  name: str | None = None, user: str | None = None, password: str | None = None,
-                 tls_verify: bool = True) -> None:
+                 tls_verify: bool = True, min_replicas: int = 0, replicas_timeout: float = 1) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._fd = -1
         self._tag = itertools.count(1).__next__
         self._waits: dict[int, tuple[_Future, Lock | None]] = {}
         self._watched: dict[int, weakref.ref[Lock]] = {}
         super().__init__(url, connect_timeout=connect_timeout, command_timeout=command_timeout, name=name, user=user,
-                         password=password, tls_verify=tls_verify)
+                         password=password, tls_verify=tls_verify, min_replicas=min_replicas,
+                         replicas_timeout=replicas_timeout)
 
     @staticmethod
     def _new(url: str) -> tuple[int, raw.redislock_client | None]:

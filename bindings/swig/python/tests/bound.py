@@ -31,6 +31,7 @@ bound = {
     "url_error": "Client",
     "client_free": "Client.close",
     "client_set_connect_timeout_ms": "Client(connect_timeout)",
+    "client_set_min_replicas": "Client(min_replicas)",
     "client_set_command_timeout_ms": "Client(command_timeout)",
     "client_set_name": "Client(name)",
     "client_set_credentials": "Client.set_credentials",

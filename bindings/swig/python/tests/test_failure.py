@@ -95,6 +95,12 @@ class Faults(support.Case):
         finally:
             self.server("CONFIG", "SET", "maxmemory", "0")
 
+    def test_too_few_replicas(self):
+        client = redislock.Client(self.server.url, min_replicas=1, replicas_timeout=0.05)
+        with self.assertRaisesRegex(redislock.ServerError, "^0 of the 1 replicas") as caught:
+            client.lock("foo").acquire()
+        self.assertEqual(caught.exception.code, "NOT_ENOUGH_REPLICAS")
+
     def test_wrong_type(self):
         self.server("LPUSH", "foo", "x")
         with self.assertRaisesRegex(redislock.ServerError, "^WRONGTYPE ") as caught:

@@ -107,7 +107,9 @@ class Options(support.Case):
     def test_clients(self):
         for make in (redislock.Client, redislock.asyncio.Client):
             self.refuses("url", TEXTS, make)
-            for option in ("connect_timeout", "command_timeout"):
+            self.refuses("min_replicas", [("1", TypeError), (1.5, TypeError), (True, TypeError), (-1, ValueError),
+                                          (1001, ValueError)], lambda value: make(min_replicas=value))
+            for option in ("connect_timeout", "command_timeout", "replicas_timeout"):
                 self.refuses(option, [*SECONDS, (0, ValueError), (math.inf, ValueError), (2147484, ValueError)],
                              lambda value: make(**{option: value}))
             self.refuses("name", [(1, TypeError), ("", ValueError), ("a b", ValueError), ("x" * 256, ValueError),
