@@ -33,7 +33,7 @@ void rlk_words_begin_alone(struct rlk_words *words, enum rlk_script script, bool
 void rlk_words_begin(struct rlk_words *words, enum rlk_script script, bool whole, const struct rlk_names *names)
 {
 	if (script == RLK_RENEW) {
-		/* A slot that moves must not end a lease (protocol 9). */
+		/* A slot that moves must not end a lease (protocol 10). */
 		rlk_words_begin_alone(words, script, whole, names);
 		return;
 	}

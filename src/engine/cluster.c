@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A cluster: which of its servers has a slot, and following a slot that moves (protocol 9). The first server of the
+ * A cluster: which of its servers has a slot, and following a slot that moves (protocol 10). The first server of the
  * engine, its home, is a scout there: it asks some node for the slots, and no lock is ever asked for on it. What
  * belongs to a slot whose owner isn't known waits at home. */
 #include "engine.h"
