@@ -151,17 +151,26 @@ const char *redislock_error_name(int32_t status);
 
 /* Makes a client. It connects at its first use, or when redislock_client_connect() asks it to.
  *
- * url      redis://[user[:password]@]host[:port][/db], the same with rediss:// for TLS, or unix:///path[?db=N], or a
- *          cluster: redis+cluster://[user[:password]@]host[:port],host[:port]... with some of its nodes, at most 16,
- *          by TLS rediss+cluster://. NUL-terminated, at most 4096 bytes. The parts are percent-decoded; an IPv6 address
- * stands in brackets; user may be empty (redis://:password@host). client   where the handle is written; NULL is written
- * on failure. The caller frees it.
+ * url      redis://[user[:password]@]host[:port][/db], the same with rediss:// for TLS, unix:///path[?db=N],
+ *          redis+sentinel://[user[:password]@]host[:port],host[:port].../service[/db], or
+ *          redis+cluster://[user[:password]@]host[:port],host[:port]..., NUL-terminated, at most 4096 bytes. The parts
+ *          are percent-decoded; an IPv6 address stands in brackets; user may be empty (redis://:password@host).
+ * client   where the handle is written; NULL is written on failure. The caller frees it.
  *
  * REDISLOCK_OK; REDISLOCK_INVALID_ARGUMENT for a URL that can't be read (redislock_url_error() says which part);
  * REDISLOCK_UNSUPPORTED for a scheme this build lacks; REDISLOCK_NO_MEMORY. Any thread. Since 1.0.
  *
- * In a cluster a client connects to the primaries that its locks need, and follows slots and failovers. It needs Redis
- * 7.0 or later; others, and a server that is no part of a cluster, are REDISLOCK_UNSUPPORTED at the first use. */
+ * With Sentinel the hosts are up to 16 sentinels, whose port is 26379 where none is given. They are asked one after the
+ * other for the primary of the service, as their configuration names it; user, password and db are for that one, who
+ * must confirm to be it: its user may need +role. The sentinels' own credentials, if they want any, follow in the URL
+ * as in ?sentinel_user=me&sentinel_password=word, or are set by redislock_client_set_sentinel_credentials(). After a
+ * failover the client goes on with the new primary by itself; what the old one had not yet copied is lost then, and
+ * holders are told of it as of any loss. rediss+sentinel:// is TLS to all of them, with the same authorities: the
+ * certificates must be for the addresses that the sentinels give, or all for one server_name.
+ *
+ * In a cluster the hosts are some of its nodes, up to 16; rediss+cluster:// is TLS to all of them. A client connects to
+ * the primaries that its locks need, and follows slots and failovers. It needs Redis 7.0 or later; others, and a server
+ * that is no part of a cluster, are REDISLOCK_UNSUPPORTED at the first use. */
 int32_t redislock_client_new(const char *url, redislock_client **client);
 
 /* What is wrong with a URL, in a sentence that never repeats its password.
@@ -201,6 +210,16 @@ int32_t redislock_client_set_name(redislock_client *client, const char *name);
  * REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT (a user without a password, or over 4096 bytes) or REDISLOCK_NO_MEMORY.
  * Any thread, also while others use the client. Since 1.0. */
 int32_t redislock_client_set_credentials(redislock_client *client, const char *user, const char *password);
+
+/* The credentials for the sentinels, for clients of a redis+sentinel:// URL; they replace those of the URL, from the
+ * next connect on. None are sent to sentinels by default, in particular not the primary's.
+ *
+ * user      NUL-terminated; NULL or "" for the default user
+ * password  NUL-terminated; NULL for none, which also forgets earlier credentials
+ *
+ * REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT (a user without a password, over 4096 bytes, or the client of another URL)
+ * or REDISLOCK_NO_MEMORY. Any thread, also while others use the client. Since 1.0. */
+int32_t redislock_client_set_sentinel_credentials(redislock_client *client, const char *user, const char *password);
 
 /* How many replicas of the server must have an acquisition before it counts, so that it outlives the server, if one of
  * them takes its place. It narrows the loss of locks in a failover and doesn't end it: another replica may take that

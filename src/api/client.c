@@ -152,28 +152,51 @@ RLK_EXPORT int32_t redislock_client_set_name(redislock_client *client, const cha
 	                        rlk_address_set(&client->driver.engine.address.client_name, none ? NULL : name));
 }
 
-RLK_EXPORT int32_t redislock_client_set_credentials(redislock_client *client, const char *user, const char *password)
+static bool credentials_valid(const char *user, const char *password)
 {
 	bool named = user != NULL && user[0] != '\0';
-	bool valid = (password != NULL || !named) && (user == NULL || strnlen(user, TEXT_MAX + 1) <= TEXT_MAX) &&
-	             (password == NULL || strnlen(password, TEXT_MAX + 1) <= TEXT_MAX);
-	int32_t status = rlk_client_enter(client, valid, RLK_EITHER);
+	return (password != NULL || !named) && (user == NULL || strnlen(user, TEXT_MAX + 1) <= TEXT_MAX) &&
+	       (password == NULL || strnlen(password, TEXT_MAX + 1) <= TEXT_MAX);
+}
+
+/* Both or none. */
+static int32_t set_credentials(char **own_user, const char *user, struct rlk_secret *own_password, const char *password)
+{
+	bool named = user != NULL && user[0] != '\0';
+	char *copy = NULL;
+	int32_t status = rlk_address_set(&copy, named ? user : NULL);
+	if (status == REDISLOCK_OK) {
+		status = rlk_secret_set(own_password, password);
+	}
+	if (status == REDISLOCK_OK) {
+		char *old = *own_user;
+		*own_user = copy;
+		copy = old;
+	}
+	rlk_address_set(&copy, NULL);
+	return status;
+}
+
+RLK_EXPORT int32_t redislock_client_set_credentials(redislock_client *client, const char *user, const char *password)
+{
+	int32_t status = rlk_client_enter(client, credentials_valid(user, password), RLK_EITHER);
 	if (status != REDISLOCK_OK) {
 		return status;
 	}
 	struct rlk_address *address = &client->driver.engine.address;
-	char *copy = NULL;
-	/* Both or none. */
-	status = rlk_address_set(&copy, named ? user : NULL);
-	if (status == REDISLOCK_OK) {
-		status = rlk_secret_set(&address->password, password);
+	return rlk_client_leave(client, set_credentials(&address->user, user, &address->password, password));
+}
+
+RLK_EXPORT int32_t redislock_client_set_sentinel_credentials(redislock_client *client, const char *user,
+                                                             const char *password)
+{
+	int32_t status = rlk_client_enter(client, credentials_valid(user, password), RLK_EITHER);
+	if (status != REDISLOCK_OK) {
+		return status;
 	}
-	if (status == REDISLOCK_OK) {
-		char *old = address->user;
-		address->user = copy;
-		copy = old;
-	}
-	rlk_address_set(&copy, NULL);
+	struct rlk_sentinels *sentinels = &client->driver.engine.address.sentinels;
+	status = sentinels->service == NULL ? REDISLOCK_INVALID_ARGUMENT
+	                                    : set_credentials(&sentinels->user, user, &sentinels->password, password);
 	return rlk_client_leave(client, status);
 }
 

@@ -20,8 +20,11 @@ RLK_EXPORT const char *redislock_version_string(void)
 
 RLK_EXPORT int32_t redislock_has(const char *feature)
 {
-	/* RESP3 and Sentinel are not in this build; other names are unknown. */
-	bool has =
-	        feature != NULL && (strcmp(feature, "cluster") == 0 || (strcmp(feature, "tls") == 0 && rlk_tls_built));
+	/* RESP3 is not in this build; other names are unknown. */
+	if (feature == NULL) {
+		return 0;
+	}
+	bool has = strcmp(feature, "cluster") == 0 || strcmp(feature, "sentinel") == 0 ||
+	           (strcmp(feature, "tls") == 0 && rlk_tls_built);
 	return has ? 1 : 0;
 }

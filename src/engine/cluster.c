@@ -18,10 +18,10 @@ enum { REFRESH_MS = 200, SCOUT_MS = 1000, SCOUT_DOUBLINGS = 3, DOUBT_MS = 1000, 
 static struct rlk_host node_at(const struct rlk_engine *engine, size_t number)
 {
 	const struct rlk_cluster *cluster = engine->cluster;
-	size_t seeds = engine->address.seed_count;
+	size_t seeds = engine->address.host_count;
 	number %= cluster->node_count + seeds;
 	return number < cluster->node_count ? cluster->nodes[number]
-	                                    : engine->address.seeds[number - cluster->node_count];
+	                                    : engine->address.hosts[number - cluster->node_count];
 }
 
 int32_t rlk_cluster_init(struct rlk_engine *engine)
@@ -32,7 +32,7 @@ int32_t rlk_cluster_init(struct rlk_engine *engine)
 		return REDISLOCK_NO_MEMORY;
 	}
 	rlk_random_bytes(&engine->random, &random, sizeof random);
-	engine->cluster->turn = random % engine->address.seed_count;
+	engine->cluster->turn = random % engine->address.host_count;
 	engine->cluster->not_before = INT64_MIN;
 	engine->home.node = node_at(engine, engine->cluster->turn);
 	return REDISLOCK_OK;
@@ -390,7 +390,7 @@ int64_t rlk_server_patience(const struct rlk_server *server, int64_t patience)
 		return patience;
 	}
 	const struct rlk_engine *engine = server->engine;
-	size_t rounds = engine->cluster->tried / (engine->cluster->node_count + engine->address.seed_count);
+	size_t rounds = engine->cluster->tried / (engine->cluster->node_count + engine->address.host_count);
 	int64_t own = (int64_t)SCOUT_MS << (rounds < SCOUT_DOUBLINGS ? rounds : SCOUT_DOUBLINGS);
 	return own < patience ? own : patience;
 }
@@ -404,7 +404,7 @@ void rlk_cluster_failed(struct rlk_server *server, int64_t now)
 	}
 	cluster->doubted = true;
 	if (rlk_server_is_scout(server)) {
-		size_t nodes = cluster->node_count + engine->address.seed_count;
+		size_t nodes = cluster->node_count + engine->address.host_count;
 		cluster->tried++;
 		server->node = node_at(engine, ++cluster->turn);
 		server->commands.failures = (int32_t)(cluster->tried / nodes);
@@ -421,7 +421,7 @@ bool rlk_server_is_hopeless(const struct rlk_server *server)
 		return !server->reached;
 	}
 	return rlk_server_is_scout(server) && !cluster->known &&
-	       cluster->tried >= cluster->node_count + server->engine->address.seed_count;
+	       cluster->tried >= cluster->node_count + server->engine->address.host_count;
 }
 
 /* ---- what a server says of a slot ---- */

@@ -324,6 +324,7 @@ void rlk_commands_watch(struct rlk_server *server, int64_t now)
 	if (state == RLK_CLOSED && !line->unread) {
 		const char *text = "";
 		int32_t status = rlk_connection_failure(line->connection, &text);
+		server->reached |= rlk_connection_located(line->connection);
 		char copy[RLK_TEXT];
 		snprintf(copy, sizeof copy, "%s", text);
 		rlk_commands_drop(server, status != REDISLOCK_OK ? status : REDISLOCK_CONNECTION_LOST, copy, now);

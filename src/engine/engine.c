@@ -42,8 +42,11 @@ int32_t rlk_engine_init(struct rlk_engine *engine, const char *url, struct rlk_w
 	if (status == REDISLOCK_OK && !rlk_server_init(engine, &engine->home)) {
 		status = REDISLOCK_NO_MEMORY;
 	}
-	if (status == REDISLOCK_OK && engine->address.seed_count > 0) {
+	if (status == REDISLOCK_OK && engine->address.cluster) {
 		status = rlk_cluster_init(engine);
+	}
+	if (status == REDISLOCK_OK && engine->address.sentinels.service != NULL) {
+		status = rlk_line_init(&engine->sentinel.line, watch);
 	}
 	if (status == REDISLOCK_OK && !rlk_random_hex(&engine->random, engine->client, RLK_CLIENT_LENGTH)) {
 		status = REDISLOCK_INTERNAL;
@@ -87,6 +90,7 @@ void rlk_engine_clear(struct rlk_engine *engine)
 		rlk_call_forget(engine, engine->calls);
 	}
 	rlk_cluster_clear(engine);
+	rlk_line_clear(&engine->sentinel.line);
 	rlk_server_clear(&engine->home);
 	rlk_timers_clear(&engine->timers);
 	rlk_table_clear(&engine->tokens);
@@ -132,6 +136,7 @@ size_t rlk_engine_fds(struct rlk_engine *engine, const struct pollfd **fds)
 		count += line_fds(&server->commands, engine->fds + count, engine->fds_capacity - count);
 		count += line_fds(&server->replicas, engine->fds + count, engine->fds_capacity - count);
 	}
+	count += line_fds(&engine->sentinel.line, engine->fds + count, engine->fds_capacity - count);
 	*fds = engine->fds;
 	return count;
 }
@@ -148,6 +153,7 @@ int64_t rlk_engine_deadline(const struct rlk_engine *engine)
 		return INT64_MIN;
 	}
 	int64_t deadline = earlier_of(first != NULL ? first->at : RLK_NEVER, rlk_cluster_deadline(engine));
+	deadline = earlier_of(deadline, rlk_sentinel_deadline(engine));
 	for (const struct rlk_server *server = &engine->home; server != NULL; server = server->next) {
 		deadline = earlier_of(deadline, rlk_commands_deadline(server));
 		deadline = earlier_of(deadline, rlk_messages_deadline(server));
@@ -204,6 +210,7 @@ void rlk_engine_pump(struct rlk_engine *engine, int64_t now)
 	for (struct rlk_server *server = &engine->home; server != NULL; server = server->next) {
 		pump(server, now);
 	}
+	rlk_sentinel_watch(engine, now);
 }
 
 bool rlk_engine_connected(const struct rlk_engine *engine)
@@ -229,7 +236,7 @@ const struct rlk_connection *rlk_engine_awaits_answer(const struct rlk_engine *e
 {
 	const struct rlk_line *line = &engine->home.commands;
 	bool awaits = engine->cluster == NULL && line->up && line->count > 0 && !line->unread &&
-	              !engine->home.messages.open && !engine->home.replicas.open &&
+	              !engine->home.messages.open && !engine->home.replicas.open && !engine->sentinel.line.open &&
 	              rlk_connection_awaits_well(line->connection) &&
 	              rlk_engine_deadline(engine) > now + RLK_AWAIT_MS;
 	return awaits ? line->connection : NULL;
@@ -283,6 +290,7 @@ static void read_lines(struct rlk_server *server, const struct pollfd *ready, si
 void rlk_engine_step(struct rlk_engine *engine, const struct pollfd *ready, size_t count, int64_t now)
 {
 	engine->unfinished = false;
+	rlk_sentinel_step(engine, happened(&engine->sentinel.line, ready, count), now);
 	for (struct rlk_server *server = &engine->home; server != NULL; server = server->next) {
 		read_lines(server, ready, count, now);
 	}

@@ -186,6 +186,14 @@ struct rlk_cluster {
 	int64_t not_before;                   /* the next one */
 };
 
+/* What is heard from a sentinel, where there are some; all zero without. */
+struct rlk_sentinel {
+	struct rlk_line line;
+	size_t number;         /* which of them */
+	int64_t opened_at;     /* the line */
+	int64_t opening_since; /* the commands' line; RLK_NEVER: it isn't */
+};
+
 struct rlk_engine {
 	struct rlk_address address;
 	int64_t connect_timeout, command_timeout;
@@ -196,8 +204,9 @@ struct rlk_engine {
 
 	struct rlk_server home;      /* the server; and in a cluster the first of a list, see cluster.c */
 	struct rlk_cluster *cluster; /* NULL: it is none */
+	struct rlk_sentinel sentinel;
 	struct rlk_watch *watch;
-	struct pollfd few[RLK_SERVER_FDS], *fds; /* room for what there is to poll */
+	struct pollfd few[RLK_SERVER_FDS + RLK_CONNECTION_FDS], *fds; /* room for what there is to poll */
 	size_t fds_capacity;
 	int64_t min_replicas, replicas_wait; /* for acquisitions that begin */
 
@@ -381,5 +390,12 @@ int64_t rlk_server_patience(const struct rlk_server *server, int64_t patience);
  * its owner has. */
 bool rlk_cluster_next_slot(const struct rlk_engine *engine, const uint8_t *seen, int32_t *slot);
 void rlk_cluster_see(const struct rlk_engine *engine, int32_t slot, uint8_t *seen);
+
+/* ---- sentinel.c: hearing that the primary was replaced ---- */
+
+/* events: what poll() said of its line. */
+void rlk_sentinel_step(struct rlk_engine *engine, short events, int64_t now);
+void rlk_sentinel_watch(struct rlk_engine *engine, int64_t now);
+int64_t rlk_sentinel_deadline(const struct rlk_engine *engine);
 
 #endif

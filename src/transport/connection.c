@@ -15,7 +15,7 @@
  * there is room again. */
 enum { CHUNK = 16384, BACKLOG_PAUSE_MS = 10 };
 
-enum phase { RESOLVING, CONNECTING, PAUSING, SECURING, GREETING };
+enum phase { LOCATING, RESOLVING, CONNECTING, PAUSING, SECURING, GREETING };
 
 struct rlk_connection {
 	enum rlk_connection_state state;
@@ -23,8 +23,10 @@ struct rlk_connection {
 	int fd;           /* -1: none */
 	struct rlk_watch *watch;
 	const struct rlk_address *address;
+	enum rlk_role role;          /* of whom it goes to */
 	char host[RLK_HOST_MAX + 1]; /* empty for a unix socket */
 	uint16_t port;
+	struct rlk_locator locator;
 	int64_t deadline; /* of the opening */
 	int64_t patience; /* of its present phase; never later */
 	struct rlk_resolver resolver;
@@ -37,8 +39,8 @@ struct rlk_connection {
 	struct rlk_output output;
 	struct rlk_reader reader;
 	int32_t failure;
-	char name[300]; /* for people: host and port, or path */
-	char text[512];
+	char name[400]; /* for people: host and port, or path */
+	char text[640];
 };
 
 struct rlk_connection *rlk_connection_new(struct rlk_watch *watch)
@@ -58,6 +60,7 @@ void rlk_connection_free(struct rlk_connection *connection)
 		return;
 	}
 	rlk_connection_close(connection);
+	rlk_connection_free(connection->locator.guide);
 	rlk_reader_free(&connection->reader);
 	free(connection->output.data);
 	free(connection);
@@ -88,6 +91,7 @@ static void shut(struct rlk_connection *connection)
 	if (connection->state == RLK_OPENING) {
 		wipe_greeting(connection);
 	}
+	rlk_locator_stop(&connection->locator);
 	rlk_resolver_stop(&connection->resolver);
 	close_socket(connection);
 	connection->output.start = connection->output.end = 0;
@@ -130,7 +134,8 @@ static void fail_by_loss(struct rlk_connection *connection, int error)
 		     "the server closed the connection during the handshake; does it speak TLS there?");
 	} else {
 		fail(connection, status,
-		     "the server closed the connection without a word; does it want TLS (rediss://)?");
+		     "the server closed the connection without a word; does it want TLS (a URL that begins with "
+		     "rediss)?");
 	}
 }
 
@@ -252,13 +257,14 @@ static void push(struct rlk_connection *connection)
 static void ready(struct rlk_connection *connection)
 {
 	wipe_greeting(connection);
+	connection->locator.first = connection->locator.number;
 	connection->state = RLK_READY;
 }
 
 static void greet(struct rlk_connection *connection)
 {
 	connection->phase = GREETING;
-	if (!rlk_greeting_begin(&connection->greeting, connection->address, &connection->output)) {
+	if (!rlk_greeting_begin(&connection->greeting, connection->address, connection->role, &connection->output)) {
 		fail_by_memory(connection);
 	} else if (connection->greeting.count == 0) {
 		ready(connection);
@@ -307,7 +313,7 @@ static void step_greeting(struct rlk_connection *connection)
 		if (answer == NULL) {
 			break;
 		}
-		status = rlk_greeting_answer(greeting, answer, text, sizeof text);
+		status = rlk_greeting_answer(greeting, answer, count, text, sizeof text);
 		if (status != REDISLOCK_OK) {
 			fail(connection, status, text);
 			return;
@@ -392,11 +398,97 @@ static void resolved(struct rlk_connection *connection, int64_t now)
 	}
 }
 
+static void set_name(struct rlk_connection *connection)
+{
+	const struct rlk_address *address = connection->address;
+	bool brackets = strchr(connection->host, ':') != NULL;
+	char where[RLK_HOST_MAX + 10];
+
+	snprintf(where, sizeof where, brackets ? "[%s]:%u" : "%s:%u", connection->host, (unsigned)connection->port);
+	if (connection->role == RLK_SENTINEL) {
+		snprintf(connection->name, sizeof connection->name, "sentinel %s", where);
+	} else if (connection->role == RLK_PRIMARY) {
+		snprintf(connection->name, sizeof connection->name, "%s, primary of %.64s", where,
+		         address->sentinels.service);
+	} else {
+		snprintf(connection->name, sizeof connection->name, "%s",
+		         address->path != NULL ? address->path : where);
+	}
+}
+
+/* Sets out for a host, or the address's socket; to a peer of it that is known, or NULL. */
+static void go_to(struct rlk_connection *connection, enum rlk_role role, const char *host, uint16_t port,
+                  const struct rlk_peer *peer, int64_t now)
+{
+	connection->state = RLK_OPENING;
+	connection->phase = RESOLVING;
+	connection->role = role;
+	connection->peer = 0;
+	connection->heard = false;
+	connection->failure = REDISLOCK_OK;
+	snprintf(connection->host, sizeof connection->host, "%s", host != NULL ? host : "");
+	connection->port = port;
+	set_name(connection);
+	if (!rlk_reader_start(&connection->reader)) {
+		fail_by_memory(connection);
+		return;
+	}
+	if (peer != NULL) {
+		rlk_resolver_take(&connection->resolver, peer);
+	} else {
+		rlk_resolver_start(&connection->resolver, connection->address->path, connection->host, port,
+		                   connection->watch);
+	}
+	resolved(connection, now);
+}
+
+/* The sentinels are waited for, or one has answered, or none will. */
+static void located(struct rlk_connection *connection, int64_t now)
+{
+	struct rlk_locator *locator = &connection->locator;
+
+	if (locator->state == RLK_LOCATING) {
+		connection->patience = rlk_locator_deadline(locator);
+	} else if (locator->state == RLK_LOCATED) {
+		go_to(connection, RLK_PRIMARY, locator->host, locator->port, NULL, now);
+	} else {
+		shut(connection);
+		connection->failure = locator->status;
+		snprintf(connection->text, sizeof connection->text, "%s", locator->text);
+	}
+}
+
+static void locate(struct rlk_connection *connection, int64_t now)
+{
+	connection->state = RLK_OPENING;
+	connection->phase = LOCATING;
+	if (rlk_locator_start(&connection->locator, connection->address, connection->watch, connection->deadline,
+	                      now)) {
+		located(connection, now);
+	} else {
+		connection->name[0] = '\0';
+		fail_by_memory(connection);
+	}
+}
+
+/* Where the sentinels have led to is no primary, or can't be reached: another of them may know better. */
+static void look_elsewhere(struct rlk_connection *connection, int64_t now)
+{
+	while (connection->state == RLK_CLOSED && connection->phase != LOCATING && connection->role == RLK_PRIMARY &&
+	       (connection->failure == REDISLOCK_CONNECTION_REFUSED || connection->failure == REDISLOCK_READ_ONLY)) {
+		connection->state = RLK_OPENING;
+		connection->phase = LOCATING;
+		rlk_locator_reject(&connection->locator, connection->failure, connection->text, now);
+		located(connection, now);
+	}
+}
+
 static void fail_if_late(struct rlk_connection *connection, int64_t now)
 {
 	if (connection->state == RLK_OPENING && now >= connection->deadline) {
 		fail_by_deadline(connection);
 	}
+	look_elsewhere(connection, now);
 }
 
 void rlk_connection_step(struct rlk_connection *connection, int64_t now)
@@ -405,6 +497,10 @@ void rlk_connection_step(struct rlk_connection *connection, int64_t now)
 		return;
 	}
 	switch (connection->phase) {
+	case LOCATING:
+		rlk_locator_step(&connection->locator, now);
+		located(connection, now);
+		break;
 	case RESOLVING:
 		rlk_resolver_step(&connection->resolver);
 		resolved(connection, now);
@@ -427,53 +523,76 @@ void rlk_connection_step(struct rlk_connection *connection, int64_t now)
 	fail_if_late(connection, now);
 }
 
-static void set_name(struct rlk_connection *connection)
+static void begin(struct rlk_connection *connection, const struct rlk_address *address, int64_t deadline)
 {
-	const struct rlk_address *address = connection->address;
-	bool brackets = strchr(connection->host, ':') != NULL;
+	rlk_connection_close(connection);
+	connection->address = address;
+	connection->deadline = deadline;
+}
 
-	if (address->path != NULL) {
-		snprintf(connection->name, sizeof connection->name, "%s", address->path);
-	} else {
-		snprintf(connection->name, sizeof connection->name, brackets ? "[%s]:%u" : "%s:%u", connection->host,
-		         (unsigned)connection->port);
-	}
+/* With a twin that is ready to its very peer. */
+static void open_at(struct rlk_connection *connection, const struct rlk_address *address, const char *host,
+                    uint16_t port, const struct rlk_connection *twin, int64_t deadline, int64_t now)
+{
+	bool led = twin != NULL && twin->state == RLK_READY;
+
+	begin(connection, address, deadline);
+	go_to(connection, RLK_SERVER, host, port, led ? &twin->resolver.peers[twin->peer] : NULL, now);
+	fail_if_late(connection, now);
 }
 
 void rlk_connection_open(struct rlk_connection *connection, const struct rlk_address *address,
                          const struct rlk_connection *twin, int64_t deadline, int64_t now)
 {
-	const struct rlk_host host = { address->host, address->port };
-
-	rlk_connection_open_node(connection, address, &host, twin, deadline, now);
+	if (address->sentinels.service == NULL) {
+		open_at(connection, address, address->host, address->port, twin, deadline, now);
+	} else if (twin != NULL && twin->state == RLK_READY) {
+		/* It has asked what there is to be asked. */
+		open_at(connection, address, twin->host, twin->port, twin, deadline, now);
+	} else {
+		begin(connection, address, deadline);
+		locate(connection, now);
+		fail_if_late(connection, now);
+	}
 }
 
 void rlk_connection_open_node(struct rlk_connection *connection, const struct rlk_address *address,
                               const struct rlk_host *node, const struct rlk_connection *twin, int64_t deadline,
                               int64_t now)
 {
-	rlk_connection_close(connection);
-	snprintf(connection->host, sizeof connection->host, "%s", node->name != NULL ? node->name : "");
-	connection->port = node->port;
-	connection->address = address;
-	connection->deadline = deadline;
-	connection->peer = 0;
-	connection->state = RLK_OPENING;
-	connection->phase = RESOLVING;
-	connection->heard = false;
-	set_name(connection);
-	if (!rlk_reader_start(&connection->reader)) {
-		fail_by_memory(connection);
-		return;
-	}
-	if (twin != NULL && twin->state == RLK_READY) {
-		rlk_resolver_take(&connection->resolver, &twin->resolver.peers[twin->peer]);
-	} else {
-		rlk_resolver_start(&connection->resolver, address->path, connection->host, connection->port,
-		                   connection->watch);
-	}
-	resolved(connection, now);
+	open_at(connection, address, node->name, node->port, twin, deadline, now);
+}
+
+void rlk_connection_open_sentinel(struct rlk_connection *connection, const struct rlk_address *address, size_t number,
+                                  int64_t deadline, int64_t now)
+{
+	const struct rlk_host *host = &address->hosts[number];
+
+	begin(connection, address, deadline);
+	go_to(connection, RLK_SENTINEL, host->name, host->port, NULL, now);
 	fail_if_late(connection, now);
+}
+
+void rlk_connection_ask_first(struct rlk_connection *connection, size_t number)
+{
+	connection->locator.first = number;
+}
+
+bool rlk_connection_located(const struct rlk_connection *connection)
+{
+	return connection->locator.located;
+}
+
+bool rlk_connection_goes_to(const struct rlk_connection *connection, struct rlk_slice host, struct rlk_slice port)
+{
+	char digits[20];
+	size_t count = rlk_decimal(digits, connection->port);
+
+	if (connection->state == RLK_OPENING && connection->phase == LOCATING) {
+		return true;
+	}
+	return host.length == strlen(connection->host) && memcmp(host.data, connection->host, host.length) == 0 &&
+	       port.length == count && memcmp(port.data, digits, count) == 0;
 }
 
 void rlk_connection_close(struct rlk_connection *connection)
@@ -499,6 +618,9 @@ size_t rlk_connection_fds(const struct rlk_connection *connection, struct pollfd
 {
 	const struct rlk_resolver *resolver = &connection->resolver;
 
+	if (connection->state == RLK_OPENING && connection->phase == LOCATING) {
+		return rlk_connection_fds(connection->locator.guide, fds, capacity);
+	}
 	if (connection->state == RLK_OPENING && connection->phase == RESOLVING) {
 		size_t count = resolver->socket_count < capacity ? resolver->socket_count : capacity;
 		memcpy(fds, resolver->sockets, count * sizeof *fds);

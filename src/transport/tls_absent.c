@@ -13,7 +13,8 @@ const bool rlk_tls_built = false;
 bool rlk_tls_start(struct rlk_tls *tls, int fd, const char *host, const struct rlk_tls_files *files)
 {
 	(void)fd;
-	(void)address;
+	(void)host;
+	(void)files;
 	tls->status = REDISLOCK_UNSUPPORTED;
 	snprintf(tls->text, sizeof tls->text, "this build has no TLS");
 	return false;

@@ -32,11 +32,11 @@ struct rlk_host {
 	uint16_t port;
 };
 
-enum { RLK_SEEDS = 16, RLK_HOST_MAX = 255 };
+enum { RLK_HOSTS = 16, RLK_HOST_MAX = 255 };
 
 /* Where a server is and what to greet it with; all texts are owned and NUL-terminated, NULL where there is none. */
 struct rlk_address {
-	char *host; /* a name or a numeric address; NULL for a unix socket and for a cluster */
+	char *host; /* a name or a numeric address; NULL for a unix socket, and where there are several */
 	char *path; /* the unix socket; NULL for TCP */
 	uint16_t port;
 	int32_t db;
@@ -44,8 +44,14 @@ struct rlk_address {
 	struct rlk_secret password; /* the one place where it stays: whoever copies it on the way wipes the copy */
 	char *client_name;
 	bool tls;
-	struct rlk_host seeds[RLK_SEEDS]; /* a cluster's nodes to ask first */
-	size_t seed_count;                /* 0: it is no cluster */
+	struct rlk_host hosts[RLK_HOSTS]; /* sentinels, or the nodes of a cluster to ask first */
+	size_t host_count;
+	bool cluster;
+	struct rlk_sentinels {
+		char *service;              /* the name that they know the primary by; NULL: there are none */
+		char *user;                 /* theirs; nothing is sent where both are none */
+		struct rlk_secret password; /* as the other one */
+	} sentinels;
 	struct rlk_tls_files {
 		char *authorities, *authority_folder; /* whom to trust; the system's where both are NULL */
 		char *certificate, *key;              /* who we are; both or none */
@@ -88,8 +94,9 @@ struct rlk_connection *rlk_connection_new(struct rlk_watch *watch);
 /* Closes and frees; NULL does nothing. */
 void rlk_connection_free(struct rlk_connection *connection);
 
-/* Starts to connect; one that isn't closed is closed first. The address must outlive the opening. With a twin that is
- * ready it connects to the very peer of the twin and resolves no name; NULL, or a twin that isn't ready, makes no
+/* Starts to connect; one that isn't closed is closed first. The address must outlive the opening. Where it has
+ * sentinels these are asked, and whoever they call the primary must say so himself, or it asks on. With a twin that is
+ * ready it connects to the very peer of the twin and asks nobody; NULL, or a twin that isn't ready, makes no
  * difference. Fails when deadline passes before it is ready. Any failure, out of memory too, shows as RLK_CLOSED. It
  * may be CLOSED or READY at once: look at the state. */
 void rlk_connection_open(struct rlk_connection *connection, const struct rlk_address *address,
@@ -99,6 +106,19 @@ void rlk_connection_open(struct rlk_connection *connection, const struct rlk_add
 void rlk_connection_open_node(struct rlk_connection *connection, const struct rlk_address *address,
                               const struct rlk_host *node, const struct rlk_connection *twin, int64_t deadline,
                               int64_t now);
+
+/* The same to one of the address's sentinels, by its number. */
+void rlk_connection_open_sentinel(struct rlk_connection *connection, const struct rlk_address *address, size_t number,
+                                  int64_t deadline, int64_t now);
+
+/* For addresses with sentinels. Which of them to ask first at the next opening. */
+void rlk_connection_ask_first(struct rlk_connection *connection, size_t number);
+
+/* Whether one of them named a primary in the last opening, though that may have failed. */
+bool rlk_connection_located(const struct rlk_connection *connection);
+
+/* Whether that is where it has come, or is going, to; or it is just asking itself. */
+bool rlk_connection_goes_to(const struct rlk_connection *connection, struct rlk_slice host, struct rlk_slice port);
 
 /* Closes without a word to the server. Keeps its memory for the next opening; clears a failure. */
 void rlk_connection_close(struct rlk_connection *connection);

@@ -160,7 +160,17 @@ void rlk_output_wipe(struct rlk_output *output);
 
 /* ---- greeting.c ---- */
 
-enum rlk_greeting_step { RLK_GREET_AUTH, RLK_GREET_SELECT, RLK_GREET_NAME, RLK_GREET_PING, RLK_GREETING_STEPS };
+/* What it is that is greeted: any server; a sentinel; one that sentinels call the primary, which it has to confirm. */
+enum rlk_role { RLK_SERVER, RLK_SENTINEL, RLK_PRIMARY };
+
+enum rlk_greeting_step {
+	RLK_GREET_AUTH,
+	RLK_GREET_SELECT,
+	RLK_GREET_NAME,
+	RLK_GREET_ROLE,
+	RLK_GREET_PING,
+	RLK_GREETING_STEPS
+};
 
 /* What a server must be told first, and what was answered so far. */
 struct rlk_greeting {
@@ -169,10 +179,49 @@ struct rlk_greeting {
 };
 
 /* Appends the greeting for an address. False if out of memory. */
-bool rlk_greeting_begin(struct rlk_greeting *greeting, const struct rlk_address *address, struct rlk_output *output);
+bool rlk_greeting_begin(struct rlk_greeting *greeting, const struct rlk_address *address, enum rlk_role role,
+                        struct rlk_output *output);
 
-/* Takes the answer to the next step: REDISLOCK_OK, or a status with a text that never has the password in it. */
-int32_t rlk_greeting_answer(struct rlk_greeting *greeting, const struct rlk_value *answer, char *text, size_t size);
+/* Takes the answer, of count nodes, to the next step: REDISLOCK_OK, or a status with a text that never has the password
+ * in it. */
+int32_t rlk_greeting_answer(struct rlk_greeting *greeting, const struct rlk_value *answer, size_t count, char *text,
+                            size_t size);
+
+/* ---- locate.c ---- */
+
+enum rlk_location {
+	RLK_LOCATING, /* somebody is being asked */
+	RLK_LOCATED,  /* host and port are what he said */
+	RLK_NOWHERE   /* nobody is left to be asked: see status and text */
+};
+
+/* Asks an address's sentinels where the primary is. All zero is idle; it must stay where it is. */
+struct rlk_locator {
+	struct rlk_connection *guide; /* to the one that is asked; NULL until first needed, the owner's to free */
+	const struct rlk_address *address;
+	enum rlk_location state;
+	size_t first, asked, number; /* whom to ask first; how many have been; who it is now */
+	bool asking;                 /* the question was sent */
+	bool located;                /* somebody has named a primary since the start, right or wrong */
+	int64_t deadline, patience;  /* of all; of the one */
+	char host[RLK_HOST_MAX + 1];
+	uint16_t port;
+	int weight; /* of what is worth telling */
+	int32_t status;
+	char text[400];
+};
+
+/* False if out of memory. */
+bool rlk_locator_start(struct rlk_locator *locator, const struct rlk_address *address, struct rlk_watch *watch,
+                       int64_t deadline, int64_t now);
+void rlk_locator_step(struct rlk_locator *locator, int64_t now);
+int64_t rlk_locator_deadline(const struct rlk_locator *locator);
+
+/* What was located is no primary, or can't be reached: asks on. */
+void rlk_locator_reject(struct rlk_locator *locator, int32_t status, const char *text, int64_t now);
+
+/* Asks nobody any more; what it knows stays. */
+void rlk_locator_stop(struct rlk_locator *locator);
 
 /* ---- reply.c ---- */
 

@@ -14,7 +14,10 @@
 #include <sys/un.h>
 
 #define URL_MAX 4096
+#define SERVICE_MAX 255
 #define DEFAULT_PORT 6379
+#define SENTINEL_PORT 26379
+#define SCHEMES "redis://, rediss://, redis+sentinel://, redis+cluster:// or unix://"
 
 /* Where to say what is wrong. */
 struct complaint {
@@ -65,15 +68,6 @@ static int hex_digit(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-static void wipe(char **text)
-{
-	if (*text != NULL) {
-		explicit_bzero(*text, strlen(*text));
-		free(*text);
-		*text = NULL;
-	}
-}
-
 /* Decodes a part into a text of its own; part is its name in a complaint. */
 static int32_t decode(struct rlk_slice raw, const char *part, char **text, const struct complaint *complaint)
 {
@@ -90,14 +84,14 @@ static int32_t decode(struct rlk_slice raw, const char *part, char **text, const
 			int high = raw.length - at > 2 ? hex_digit(raw.data[at + 1]) : -1;
 			int low = high >= 0 ? hex_digit(raw.data[at + 2]) : -1;
 			if (low < 0) {
-				wipe(text);
+				rlk_address_set(text, NULL);
 				return invalid(complaint, part, " has a % that isn't followed by two hex digits");
 			}
 			c = (char)(high * 16 + low);
 			at += 2;
 		}
 		if (c == '\0') {
-			wipe(text);
+			rlk_address_set(text, NULL);
 			return invalid(complaint, part, " contains a NUL byte (%00)");
 		}
 		out[length++] = c;
@@ -147,7 +141,7 @@ static int32_t parse_credentials(struct rlk_slice raw, struct rlk_address *addre
 		if (status == REDISLOCK_OK) {
 			status = rlk_secret_set(&address->password, password);
 		}
-		wipe(&password);
+		rlk_address_set(&password, NULL);
 	}
 	return status;
 }
@@ -194,11 +188,12 @@ static int32_t parse_name(struct rlk_slice raw, char **host, const struct compla
 	return REDISLOCK_OK;
 }
 
+/* A host, and the port if it isn't the usual one, which stands there before. */
 static int32_t parse_server(struct rlk_slice raw, char **host, uint16_t *port, const struct complaint *complaint)
 {
 	const char *end = raw.data + raw.length;
 	const char *rest;
-	int64_t number = DEFAULT_PORT;
+	int64_t number = *port;
 	int32_t status;
 
 	if (raw.length > 0 && raw.data[0] == '[') {
@@ -229,39 +224,35 @@ static int32_t parse_server(struct rlk_slice raw, char **host, uint16_t *port, c
 	return status;
 }
 
-/* Nodes of a cluster, with commas between them. */
-static int32_t parse_seeds(struct rlk_slice raw, struct rlk_address *address, const struct complaint *complaint)
-{
-	for (const char *at = raw.data, *end = raw.data + raw.length; at <= end;) {
-		const char *comma = find(between(at, end), ",");
-		if (address->seed_count == RLK_SEEDS) {
-			return invalid(complaint, "it", " names more than 16 nodes; some are enough");
-		}
-		struct rlk_host *seed = &address->seeds[address->seed_count++];
-		int32_t status = parse_server(between(at, comma), &seed->name, &seed->port, complaint);
-		if (status != REDISLOCK_OK) {
-			return status;
-		}
-		at = comma + 1;
-	}
-	return REDISLOCK_OK;
-}
-
-/* What TLS needs to know besides: KEY=VALUE&... */
-static int32_t parse_tls(struct rlk_slice raw, struct rlk_address *address, const struct complaint *complaint)
+/* What TLS and sentinels need to know besides: KEY=VALUE&... The password is copied to where the caller wipes it. */
+static int32_t parse_option_list(struct rlk_slice raw, struct rlk_address *address, char **password,
+                                 const struct complaint *complaint)
 {
 	struct rlk_tls_files *files = &address->tls_files;
+	const bool tls = address->tls, asks = address->sentinels.service != NULL;
 	const struct {
 		const char *key, *part;
 		char **text;
+		bool usable;
 	} options[] = {
-		{ "ca=", "ca", &files->authorities },
-		{ "ca_folder=", "ca_folder", &files->authority_folder },
-		{ "cert=", "cert", &files->certificate },
-		{ "key=", "key", &files->key },
-		{ "server_name=", "server_name", &files->server_name },
+		{ "ca=", "ca", &files->authorities, tls },
+		{ "ca_folder=", "ca_folder", &files->authority_folder, tls },
+		{ "cert=", "cert", &files->certificate, tls },
+		{ "key=", "key", &files->key, tls },
+		{ "server_name=", "server_name", &files->server_name, tls },
+		{ "sentinel_user=", "sentinel_user", &address->sentinels.user, asks },
+		{ "sentinel_password=", "sentinel_password", password, asks },
 	};
 	enum { OPTIONS = sizeof options / sizeof options[0] };
+	const char *possible = " there can be ca, ca_folder, cert, key and server_name, each once, "
+	                       "as in ?ca=/etc/redis/ca.pem&server_name=redis";
+
+	if (asks) {
+		possible = tls ? " there can be ca, ca_folder, cert, key, server_name, sentinel_user and "
+		                 "sentinel_password, each once"
+		               : " there can be sentinel_user and sentinel_password, each once, "
+		                 "as in ?sentinel_user=me&sentinel_password=word";
+	}
 
 	for (const char *at = raw.data, *end = raw.data + raw.length; at <= end;) {
 		const char *next = find(between(at, end), "&#");
@@ -271,10 +262,8 @@ static int32_t parse_tls(struct rlk_slice raw, struct rlk_address *address, cons
 		                       memcmp(at, options[i].key, strlen(options[i].key)) != 0)) {
 			i++;
 		}
-		if (i == OPTIONS || *options[i].text != NULL || (next < end && *next == '#')) {
-			return invalid(complaint, "after the ?",
-			               " there can be ca, ca_folder, cert, key and server_name, each once, "
-			               "as in ?ca=/etc/redis/ca.pem&server_name=redis");
+		if (i == OPTIONS || !options[i].usable || *options[i].text != NULL || (next < end && *next == '#')) {
+			return invalid(complaint, "after the ?", possible);
 		}
 		length = strlen(options[i].key);
 		status = decode(between(at + length, next), options[i].part, options[i].text, complaint);
@@ -286,37 +275,82 @@ static int32_t parse_tls(struct rlk_slice raw, struct rlk_address *address, cons
 		}
 		at = next + 1;
 	}
+	return REDISLOCK_OK;
+}
+
+static int32_t parse_options(struct rlk_slice raw, struct rlk_address *address, const struct complaint *complaint)
+{
+	const struct rlk_tls_files *files = &address->tls_files;
+	char *password = NULL;
+	int32_t status = parse_option_list(raw, address, &password, complaint);
+
+	if (status == REDISLOCK_OK) {
+		status = rlk_secret_set(&address->sentinels.password, password);
+	}
+	rlk_address_set(&password, NULL);
+	if (status != REDISLOCK_OK) {
+		return status;
+	}
 	if ((files->certificate == NULL) != (files->key == NULL)) {
 		return invalid(complaint, "cert and key", " belong together");
+	}
+	if (address->sentinels.user != NULL && address->sentinels.password.text == NULL) {
+		return invalid(complaint, "sentinel_user", " needs a sentinel_password");
 	}
 	return REDISLOCK_OK;
 }
 
-static int32_t parse_tcp(struct rlk_slice raw, bool cluster, struct rlk_address *address,
-                         const struct complaint *complaint)
+/* What stands before the hosts; servers is where these begin. The last @ counts, so that one in a password does no
+ * harm. */
+static int32_t parse_front(struct rlk_slice raw, const char **servers, struct rlk_address *address,
+                           const struct complaint *complaint)
+{
+	*servers = raw.data;
+	for (const char *at = raw.data; at < raw.data + raw.length; at++) {
+		if (*at == '@') {
+			*servers = at + 1;
+		}
+	}
+	return *servers > raw.data ? parse_credentials(between(raw.data, *servers - 1), address, complaint)
+	                           : REDISLOCK_OK;
+}
+
+/* Several, with commas between them. */
+static int32_t parse_hosts(struct rlk_slice raw, uint16_t usual_port, struct rlk_address *address,
+                           const struct complaint *complaint)
+{
+	for (const char *at = raw.data, *end = raw.data + raw.length; at <= end;) {
+		const char *comma = find(between(at, end), ",");
+		if (address->host_count == RLK_HOSTS) {
+			return invalid(complaint, "the hosts", " are more than 16; some are enough");
+		}
+		struct rlk_host *host = &address->hosts[address->host_count++];
+		host->port = usual_port;
+		int32_t status = parse_server(between(at, comma), &host->name, &host->port, complaint);
+		if (status != REDISLOCK_OK) {
+			return status;
+		}
+		at = comma + 1;
+	}
+	return REDISLOCK_OK;
+}
+
+static int32_t parse_tcp(struct rlk_slice raw, struct rlk_address *address, const struct complaint *complaint)
 {
 	const char *end = raw.data + raw.length;
 	const char *slash = find(raw, "/?#");
 	const char *query = find(raw, "?#");
-	const char *server = raw.data;
-	int32_t status = REDISLOCK_OK;
+	const char *server;
+	int32_t status = parse_front(between(raw.data, slash), &server, address, complaint);
 
-	/* The last @ counts, so that one in a password does no harm. */
-	for (const char *at = raw.data; at < slash; at++) {
-		if (*at == '@') {
-			server = at + 1;
-		}
-	}
-	if (server > raw.data) {
-		status = parse_credentials(between(raw.data, server - 1), address, complaint);
-	}
-	if (status == REDISLOCK_OK && cluster) {
-		status = parse_seeds(between(server, slash), address, complaint);
+	if (status == REDISLOCK_OK && address->cluster) {
+		status = parse_hosts(between(server, slash), DEFAULT_PORT, address, complaint);
 	} else if (status == REDISLOCK_OK) {
+		address->port = DEFAULT_PORT;
 		status = parse_server(between(server, slash), &address->host, &address->port, complaint);
 	}
 	if (status == REDISLOCK_OK && address->tls && query < end && *query == '?') {
-		status = parse_tls(between(query + 1, end), address, complaint);
+		status = parse_options(between(query + 1, end), address, complaint);
 		end = query;
 	}
 	if (status == REDISLOCK_OK && query < end) {
@@ -326,8 +360,57 @@ static int32_t parse_tcp(struct rlk_slice raw, bool cluster, struct rlk_address 
 	if (status == REDISLOCK_OK && end - slash > 1) { /* without the query */
 		status = parse_db(between(slash + 1, end), address, complaint);
 	}
-	if (status == REDISLOCK_OK && cluster && address->db != 0) {
+	if (status == REDISLOCK_OK && address->cluster && address->db != 0) {
 		return invalid(complaint, "the database", " of a cluster is always 0");
+	}
+	return status;
+}
+
+static int32_t parse_service(struct rlk_slice raw, char **service, const struct complaint *complaint)
+{
+	int32_t status = decode(raw, "the service", service, complaint);
+
+	if (status != REDISLOCK_OK) {
+		return status;
+	}
+	if ((*service)[0] == '\0') {
+		return invalid(complaint, "the service",
+		               " is missing: the name that the sentinels know, as in redis+sentinel://host/mymaster");
+	}
+	if (strlen(*service) > SERVICE_MAX) {
+		return invalid(complaint, "the service", " is longer than 255 bytes");
+	}
+	for (const char *at = *service; *at != '\0'; at++) {
+		if ((unsigned char)*at <= ' ' || *at == 0x7f) {
+			return invalid(complaint, "the service", " contains a character that can't be in its name");
+		}
+	}
+	return REDISLOCK_OK;
+}
+
+static int32_t parse_sentinel(struct rlk_slice raw, struct rlk_address *address, const struct complaint *complaint)
+{
+	const char *end = raw.data + raw.length;
+	const char *slash = find(raw, "/?#");
+	const char *query = find(raw, "?#");
+	const char *service = slash < query ? slash + 1 : slash;
+	const char *service_end = find(between(service, query), "/");
+	const char *servers;
+	int32_t status = parse_front(between(raw.data, slash), &servers, address, complaint);
+
+	if (status == REDISLOCK_OK) {
+		status = parse_hosts(between(servers, slash), SENTINEL_PORT, address, complaint);
+	}
+	if (status == REDISLOCK_OK) {
+		status = parse_service(between(service, service_end), &address->sentinels.service, complaint);
+	}
+	if (status == REDISLOCK_OK && query - service_end > 1) {
+		status = parse_db(between(service_end + 1, query), address, complaint);
+	}
+	if (status == REDISLOCK_OK && query < end) {
+		status = *query == '?' ? parse_options(between(query + 1, end), address, complaint)
+		                       : invalid(complaint, "after the database",
+		                                 " nothing can follow (write ? # in a password as %3F %23)");
 	}
 	return status;
 }
@@ -357,17 +440,21 @@ static int32_t parse_unix(struct rlk_slice raw, struct rlk_address *address, con
 	return parse_db(between(query + 4, end), address, complaint);
 }
 
-static bool has_scheme(const char *url, const char *scheme)
-{
-	return strncasecmp(url, scheme, strlen(scheme)) == 0;
-}
-
 static int32_t parse(const char *url, struct rlk_address *address, const struct complaint *complaint)
 {
-	static const char *const absent[] = { "redis+sentinel://" };
-	const char *start;
-	struct rlk_slice rest;
-	bool cluster;
+	static const struct {
+		const char *name;
+		int32_t (*parse)(struct rlk_slice raw, struct rlk_address *address, const struct complaint *complaint);
+		bool tls, cluster;
+	} schemes[] = {
+		{ "redis://", parse_tcp, false, false },
+		{ "rediss://", parse_tcp, true, false },
+		{ "redis+sentinel://", parse_sentinel, false, false },
+		{ "rediss+sentinel://", parse_sentinel, true, false },
+		{ "redis+cluster://", parse_tcp, false, true },
+		{ "rediss+cluster://", parse_tcp, true, true },
+		{ "unix://", parse_unix, false, false },
+	};
 
 	if (url == NULL) {
 		return invalid(complaint, "there", " is none");
@@ -375,31 +462,22 @@ static int32_t parse(const char *url, struct rlk_address *address, const struct 
 	if (strnlen(url, URL_MAX + 1) > URL_MAX) {
 		return invalid(complaint, "it", " is longer than 4096 bytes");
 	}
-	start = strstr(url, "://");
-	if (start == NULL) {
-		return invalid(complaint, "it", " must begin with redis://, rediss://, redis+cluster:// or unix://");
+	if (strstr(url, "://") == NULL) {
+		return invalid(complaint, "it", " must begin with " SCHEMES);
 	}
-	rest = between(start + 3, url + strlen(url));
-	cluster = has_scheme(url, "redis+cluster://") || has_scheme(url, "rediss+cluster://");
-	if (has_scheme(url, "rediss://") || has_scheme(url, "rediss+cluster://")) {
-		if (!rlk_tls_built) {
-			return complain(complaint, REDISLOCK_UNSUPPORTED, "rediss://", " needs a build with TLS");
+	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+		size_t length = strlen(schemes[i].name);
+		if (strncasecmp(url, schemes[i].name, length) != 0) {
+			continue;
 		}
-		address->tls = true;
-	}
-	if (has_scheme(url, "redis://") || address->tls || cluster) {
-		return parse_tcp(rest, cluster, address, complaint);
-	}
-	if (has_scheme(url, "unix://")) {
-		return parse_unix(rest, address, complaint);
-	}
-	for (size_t i = 0; i < sizeof absent / sizeof *absent; i++) {
-		if (has_scheme(url, absent[i])) {
-			return complain(complaint, REDISLOCK_UNSUPPORTED, absent[i], " is not supported by this build");
+		if (schemes[i].tls && !rlk_tls_built) {
+			return complain(complaint, REDISLOCK_UNSUPPORTED, schemes[i].name, " needs a build with TLS");
 		}
+		address->tls = schemes[i].tls;
+		address->cluster = schemes[i].cluster;
+		return schemes[i].parse(between(url + length, url + strlen(url)), address, complaint);
 	}
-	return complain(complaint, REDISLOCK_UNSUPPORTED, "its scheme",
-	                " is not supported: use redis://, rediss://, redis+cluster:// or unix://");
+	return complain(complaint, REDISLOCK_UNSUPPORTED, "its scheme", " is not supported: use " SCHEMES);
 }
 
 int32_t rlk_address_parse(const char *url, struct rlk_address *address, char *text, size_t size)
@@ -419,37 +497,4 @@ int32_t rlk_address_parse(const char *url, struct rlk_address *address, char *te
 		snprintf(text, size, "out of memory");
 	}
 	return status;
-}
-
-int32_t rlk_address_set(char **text, const char *value)
-{
-	char *copy = NULL;
-
-	if (value != NULL) {
-		copy = strdup(value);
-		if (copy == NULL) {
-			return REDISLOCK_NO_MEMORY;
-		}
-	}
-	wipe(text);
-	*text = copy;
-	return REDISLOCK_OK;
-}
-
-void rlk_address_clear(struct rlk_address *address)
-{
-	for (size_t i = 0; i < address->seed_count; i++) {
-		wipe(&address->seeds[i].name);
-	}
-	wipe(&address->host);
-	wipe(&address->path);
-	wipe(&address->user);
-	rlk_secret_clear(&address->password);
-	wipe(&address->client_name);
-	wipe(&address->tls_files.authorities);
-	wipe(&address->tls_files.authority_folder);
-	wipe(&address->tls_files.certificate);
-	wipe(&address->tls_files.key);
-	wipe(&address->tls_files.server_name);
-	memset(address, 0, sizeof *address);
 }

@@ -48,15 +48,16 @@ static size_t walk(const struct rlk_value *nodes, size_t count, size_t at, int d
 
 static void understand(const struct rlk_value *reply, size_t count)
 {
-	struct rlk_greeting greeting = { .steps = { RLK_GREET_AUTH, RLK_GREET_SELECT, RLK_GREET_NAME }, .count = 3 };
+	struct rlk_greeting greeting = { .steps = { RLK_GREET_AUTH, RLK_GREET_SELECT, RLK_GREET_NAME, RLK_GREET_ROLE },
+		                         .count = 4 };
 	struct rlk_answer answer = rlk_answer_parse(reply, count);
 	enum rlk_remedy remedy;
 	char text[208];
 
 	require(answer.outcome <= RLK_MALFORMED);
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < greeting.count; i++) {
 		text[0] = '\0';
-		require((rlk_greeting_answer(&greeting, reply, text, sizeof(text)) == REDISLOCK_OK) ==
+		require((rlk_greeting_answer(&greeting, reply, count, text, sizeof(text)) == REDISLOCK_OK) ==
 		        (text[0] == '\0'));
 	}
 	if (reply[0].type == RLK_ERROR)

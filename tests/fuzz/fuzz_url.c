@@ -18,8 +18,17 @@ static void check_taken(const struct rlk_address *address)
 {
 	struct rlk_peer peer;
 
-	require((address->host == NULL) != (address->path == NULL));
 	require(address->db >= 0);
+	require(!address->cluster || (address->sentinels.service == NULL && address->db == 0));
+	require((address->host_count > 0) == (address->cluster || address->sentinels.service != NULL));
+	if (address->host_count > 0) {
+		require(address->host == NULL && address->path == NULL && address->host_count <= RLK_HOSTS);
+		require(address->cluster || address->sentinels.service[0] != '\0');
+		for (size_t i = 0; i < address->host_count; i++)
+			require(address->hosts[i].name[0] != '\0' && address->hosts[i].port > 0);
+		return;
+	}
+	require((address->host == NULL) != (address->path == NULL));
 	if (address->host != NULL) {
 		require(address->host[0] != '\0' && address->port > 0);
 		rlk_peer_numeric(&peer, address->host, address->port);
@@ -33,7 +42,8 @@ static void check_left_empty(const struct rlk_address *address)
 	static const struct rlk_address empty;
 
 	require(address->host == empty.host && address->path == NULL && address->user == NULL &&
-	        address->password.text == NULL && address->client_name == NULL);
+	        address->password.text == NULL && address->client_name == NULL && address->sentinels.service == NULL &&
+	        address->host_count == 0 && address->sentinels.password.text == NULL);
 }
 
 /* What stands between the first colon behind the scheme and the last @ would be a password; one of a few letters may

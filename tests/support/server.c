@@ -52,6 +52,30 @@ static void exec_server(const struct test_server *server, char *const *arguments
 	_exit(127);
 }
 
+/* A sentinel writes to its configuration what it learns; it keeps that over a restart. */
+static void run_sentinel(struct test_server *server)
+{
+	char *arguments[] = { "redis-server", "sentinel.conf", "--sentinel", NULL };
+	char path[96];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/sentinel.conf", server->folder);
+	if (access(path, F_OK) != 0) {
+		file = fopen(path, "w");
+		assert_non_null(file);
+		fprintf(file, "bind 127.0.0.1\nport %d\nunixsocket %s\ndir %s\n", server->port, server->socket,
+		        server->folder);
+		for (size_t i = 0; server->arguments[i] != NULL; i++)
+			fprintf(file, "%s\n", server->arguments[i]);
+		assert_int_equal(fclose(file), 0);
+	}
+	unlink(server->socket);
+	server->pid = fork();
+	assert_true(server->pid >= 0);
+	if (server->pid == 0)
+		exec_server(server, arguments);
+}
+
 static void run_server(struct test_server *server)
 {
 	char port[16];
@@ -105,15 +129,19 @@ static bool is_up(struct test_server *server)
 	snprintf(expected, sizeof(expected), "process_id:%ld\r\n", (long)server->pid);
 	if (strstr(info, expected) == NULL)
 		return false;
-	return test_command(server, info, sizeof(info), "INFO", "persistence", NULL) &&
-	       strstr(info, "\nloading:0\r\n") != NULL;
+	return (server->flags & TEST_SERVER_SENTINEL) != 0 ||
+	       (test_command(server, info, sizeof(info), "INFO", "persistence", NULL) &&
+	        strstr(info, "\nloading:0\r\n") != NULL);
 }
 
 static bool comes_up(struct test_server *server)
 {
 	const int64_t until = test_now_ms() + TEST_DEADLINE_MS;
 
-	run_server(server);
+	if ((server->flags & TEST_SERVER_SENTINEL) != 0)
+		run_sentinel(server);
+	else
+		run_server(server);
 	while (server->pid != 0 && test_now_ms() < until) {
 		if (is_up(server))
 			return true;

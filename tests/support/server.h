@@ -10,8 +10,9 @@
 #include <sys/types.h>
 
 enum {
-	TEST_SERVER_TCP = 1, /* listen on 127.0.0.1 as well */
-	TEST_SERVER_AOF = 2  /* keep the data over a restart, whatever ends the server */
+	TEST_SERVER_TCP = 1,     /* listen on 127.0.0.1 as well */
+	TEST_SERVER_AOF = 2,     /* keep the data over a restart, whatever ends the server */
+	TEST_SERVER_SENTINEL = 4 /* a sentinel: the arguments are lines for its configuration */
 };
 
 struct test_server {

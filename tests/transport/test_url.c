@@ -284,13 +284,13 @@ static void a_cluster_has_several_hosts(void **state)
 	(void)state;
 	assert_null(address.host);
 	assert_string_equal(address.password.text, "a,b");
-	assert_int_equal(address.seed_count, 3);
-	assert_string_equal(address.seeds[0].name, "host");
-	assert_int_equal(address.seeds[0].port, 6379);
-	assert_string_equal(address.seeds[1].name, "::1");
-	assert_int_equal(address.seeds[1].port, 7000);
-	assert_string_equal(address.seeds[2].name, "h");
-	assert_int_equal(address.seeds[2].port, 1);
+	assert_int_equal(address.host_count, 3);
+	assert_string_equal(address.hosts[0].name, "host");
+	assert_int_equal(address.hosts[0].port, 6379);
+	assert_string_equal(address.hosts[1].name, "::1");
+	assert_int_equal(address.hosts[1].port, 7000);
+	assert_string_equal(address.hosts[2].name, "h");
+	assert_int_equal(address.hosts[2].port, 1);
 	rlk_address_clear(&address);
 	invalid("redis+cluster://", "host is missing");
 	invalid("redis+cluster://a,", "host is missing");
@@ -298,15 +298,79 @@ static void a_cluster_has_several_hosts(void **state)
 	invalid("redis+cluster://a:0,b", "port");
 	invalid("redis+cluster://a/1", "always 0");
 	invalid("redis+cluster://a?ca=b", "nothing can follow");
-	invalid("redis+cluster://a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a", "16 nodes");
+	invalid("redis+cluster://a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a", "more than 16");
 	if (rlk_tls_built) {
 		address = parsed("rediss+cluster://a,b?ca=c");
 		assert_true(address.tls);
-		assert_int_equal(address.seed_count, 2);
+		assert_int_equal(address.host_count, 2);
 		rlk_address_clear(&address);
 	} else {
-		refused("rediss+cluster://a", REDISLOCK_UNSUPPORTED, "rediss://");
+		refused("rediss+cluster://a", REDISLOCK_UNSUPPORTED, "rediss+cluster://");
 	}
+}
+
+static void sentinels_stand_with_commas_before_their_service(void **state)
+{
+	struct rlk_address address = parsed("redis+sentinel://me:se%2Cret@one,[::1]:7000,three:7001/my%2fmaster/3");
+
+	(void)state;
+	assert_null(address.host);
+	assert_null(address.path);
+	assert_int_equal(address.host_count, 3);
+	assert_string_equal(address.hosts[0].name, "one");
+	assert_int_equal(address.hosts[0].port, 26379);
+	assert_string_equal(address.hosts[1].name, "::1");
+	assert_int_equal(address.hosts[1].port, 7000);
+	assert_string_equal(address.hosts[2].name, "three");
+	assert_int_equal(address.hosts[2].port, 7001);
+	assert_string_equal(address.sentinels.service, "my/master");
+	assert_int_equal(address.db, 3);
+	assert_string_equal(address.user, "me");
+	assert_string_equal(address.password.text, "se,ret");
+	assert_null(address.sentinels.user);
+	assert_null(address.sentinels.password.text);
+	assert_false(address.tls);
+	rlk_address_clear(&address);
+	address = parsed("redis+sentinel://a/b/?sentinel_user=you&sentinel_password=s%26t");
+	assert_int_equal(address.db, 0);
+	assert_null(address.user);
+	assert_string_equal(address.sentinels.user, "you");
+	assert_string_equal(address.sentinels.password.text, "s&t");
+	rlk_address_clear(&address);
+	if (rlk_tls_built) {
+		address = parsed("rediss+sentinel://a/b?ca=c&sentinel_password=d");
+		assert_true(address.tls);
+		assert_string_equal(address.tls_files.authorities, "c");
+		assert_string_equal(address.sentinels.password.text, "d");
+		rlk_address_clear(&address);
+	}
+}
+
+static void a_url_of_sentinels_without_a_part_is_refused(void **state)
+{
+	(void)state;
+	invalid("redis+sentinel://:secret@a,b", "the service");
+	invalid("redis+sentinel://a/", "the service");
+	invalid("redis+sentinel://a//1", "the service");
+	invalid("redis+sentinel://a/?sentinel_password=secret", "the service");
+	invalid("redis+sentinel://a/b%20c", "the service");
+	invalid("redis+sentinel://a/%4", "the service");
+	invalid("redis+sentinel://a,/b", "the host");
+	invalid("redis+sentinel://,a/b", "the host");
+	invalid("redis+sentinel:///b", "the host");
+	invalid("redis+sentinel://a:0/b", "the port");
+	invalid("redis+sentinel://a,b:x/c", "the port");
+	invalid("redis+sentinel://a/b/c", "the database");
+	invalid("redis+sentinel://a/b/1/2", "the database");
+	invalid("redis+sentinel://a/b#c", "after the database");
+	invalid("redis+sentinel://a/b?", "after the ?");
+	invalid("redis+sentinel://a/b?ca=c", "after the ?");
+	invalid("redis+sentinel://a/b?sentinel_user=c", "sentinel_user");
+	invalid("redis+sentinel://a/b?sentinel_password=secret&sentinel_password=secret", "each once");
+	invalid("redis+sentinel://a/b?sentinel_password=", "sentinel_password is empty");
+	invalid("redis+sentinel://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17/b", "more than 16");
+	if (rlk_tls_built)
+		invalid("rediss://host?sentinel_password=secret", "after the ?");
 }
 
 static void a_scheme_that_is_known_but_absent_is_unsupported(void **state)
@@ -314,7 +378,6 @@ static void a_scheme_that_is_known_but_absent_is_unsupported(void **state)
 	(void)state;
 	if (!rlk_tls_built)
 		refused("rediss://:secret@host", REDISLOCK_UNSUPPORTED, "rediss://");
-	refused("redis+sentinel://a,b/service", REDISLOCK_UNSUPPORTED, "redis+sentinel://");
 }
 
 static void an_unknown_scheme_is_unsupported(void **state)
@@ -395,6 +458,8 @@ int main(void)
 		cmocka_unit_test(rediss_is_redis_with_tls),
 		cmocka_unit_test(rediss_says_whom_to_trust_and_who_it_is),
 		cmocka_unit_test(a_cluster_has_several_hosts),
+		cmocka_unit_test(sentinels_stand_with_commas_before_their_service),
+		cmocka_unit_test(a_url_of_sentinels_without_a_part_is_refused),
 		cmocka_unit_test(a_scheme_that_is_known_but_absent_is_unsupported),
 		cmocka_unit_test(an_unknown_scheme_is_unsupported),
 		cmocka_unit_test(no_url_is_invalid),

@@ -101,6 +101,7 @@ local bound = {
 local left_out = {
 	redislock_client_set_tls_authorities = "the URL says it",
 	redislock_client_set_tls_certificate = "the URL says it",
+	redislock_client_set_sentinel_credentials = "the URL says it",
 	redislock_client_set_tls_server_name = "the URL says it",
 	redislock_client_set_tls_unverified = "for trying things out, which another tool can do",
 	redislock_lock_name = "the lock keeps the string that it was made with: lock.name",

@@ -189,8 +189,9 @@ Failures die with a L<RedisLock::Error>; misuse with a text that names the optio
 =item new($url, %options)
 
 C<$url> is C<redis://[user[:password]@]host[:port][/db]>, the same with C<rediss://> for TLS (whom to trust and who one is
-stand in it, too: C<?ca=FILE&cert=FILE&key=FILE>), C<redis+cluster://host[:port],host[:port]...> for a cluster, or C<unix:///path[?db=N]>. It may be left out: then that of the environment
-variable C<REDISLOCK_URL> counts, else C<redis://127.0.0.1:6379/0>.
+stand in it, too: C<?ca=FILE&cert=FILE&key=FILE>), C<redis+cluster://host[:port],host[:port]...> for a cluster, with
+Sentinel C<redis+sentinel://host[:port],host[:port].../service[/db]>, or C<unix:///path[?db=N]>. It may be left out: then
+that of the environment variable C<REDISLOCK_URL> counts, else C<redis://127.0.0.1:6379/0>.
 
 =over
 

@@ -50,7 +50,7 @@ my %left_out = (
     client_interrupt => 'no Perl runs while its interpreter waits, and signals interrupt by themselves',
     lock_interrupt   => 'no Perl runs while its interpreter waits, and signals interrupt by themselves',
     (map { $_ => 'the URL says it' }
-        qw(client_set_tls_authorities client_set_tls_certificate client_set_tls_server_name)),
+        qw(client_set_sentinel_credentials client_set_tls_authorities client_set_tls_certificate client_set_tls_server_name)),
     client_set_min_replicas => "not offered yet; the server's min-replicas-to-write comes near to it",
     client_set_tls_unverified => 'for trying things out, which another tool can do',
     (map { $_ => $event_loop }

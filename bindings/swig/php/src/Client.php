@@ -24,7 +24,8 @@ final class Client
      *
      * @param ?string $url            redis://[user[:password]@]host[:port][/db], the same with rediss:// for TLS (whom
      *                                to trust and who one is follow, as in ?ca=/etc/redis/ca.pem&cert=FILE&key=FILE),
-     *                                redis+cluster://host[:port],host[:port]... for a cluster, or
+     *                                redis+cluster://host[:port],host[:port]... for a cluster, with Sentinel
+     *                                redis+sentinel://host[:port],host[:port].../service[/db], or
      *                                unix:///path[?db=N]; without one that of the environment variable
      *                                REDISLOCK_URL, else redis://127.0.0.1:6379/0
      * @param ?string $user           instead of that of the URL; not without a password

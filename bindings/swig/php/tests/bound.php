@@ -65,6 +65,7 @@ const FREED = 'the extension calls it when nobody refers to the object any more'
 const LEFT_OUT = [
     'redislock_client_set_tls_authorities' => 'the URL says it',
     'redislock_client_set_tls_certificate' => 'the URL says it',
+    'redislock_client_set_sentinel_credentials' => 'the URL says it',
     'redislock_client_set_tls_server_name' => 'the URL says it',
     'redislock_client_set_min_replicas' => "not offered yet; the server's min-replicas-to-write comes near to it",
     'redislock_client_set_tls_unverified' => 'for trying things out, which another tool can do',

@@ -108,7 +108,8 @@ class BaseClient:
 class Client(BaseClient):
     """A Redis or Valkey server, for calls that wait for their answers. Any number of threads may share one.
 
-    It connects at its first use. `url` is ``redis://[user[:password]@]host[:port][/db]`` or ``unix:///path[?db=N]``;
+    It connects at its first use. `url` is ``redis://[user[:password]@]host[:port][/db]``, ``unix:///path[?db=N]``, or with
+    Sentinel ``redis+sentinel://host[:port][,host[:port]...]/service[/db]``;
     without one that of the environment's ``REDISLOCK_URL``, else ``redis://127.0.0.1:6379/0``. With ``rediss://`` it is
     TLS; whom to trust, and who one is, can follow: ``?ca=FILE&cert=FILE&key=FILE``, also ``ca_folder`` and
     ``server_name``. A cluster's is ``redis+cluster://host[:port],host[:port]...``. With ``tls_verify=False`` the server isn't verified, and anybody on the way can read and change

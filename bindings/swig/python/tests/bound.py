@@ -113,6 +113,7 @@ bound = {
 left_out = {
     "client_set_tls_authorities": "the URL says it",
     "client_set_tls_certificate": "the URL says it",
+    "client_set_sentinel_credentials": "the URL says it",
     "client_set_tls_server_name": "the URL says it",
     "client_set_interruptible": "signals are told by Python's wake-up descriptor: see interrupt.c",
     "client_timeout_ms": "asyncio polls the descriptor, which is readable by then",

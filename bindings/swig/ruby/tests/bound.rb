@@ -46,6 +46,7 @@ LEFT_OUT = {
   error_name: "errors have classes",
   lock_name: "the lock keeps the string that it was made with: Lock#name",
   client_set_tls_authorities: "the URL says it", client_set_tls_certificate: "the URL says it",
+  client_set_sentinel_credentials: "the URL says it",
   client_set_tls_server_name: "the URL says it",
   client_set_min_replicas: "not offered yet; the server's min-replicas-to-write comes near to it",
   client_set_tls_unverified: "for trying things out, which another tool can do",

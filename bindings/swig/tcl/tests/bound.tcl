@@ -76,6 +76,7 @@ array set bound {
 array set left_out {
     redislock_client_set_tls_authorities {the URL says it}
     redislock_client_set_tls_certificate {the URL says it}
+    redislock_client_set_sentinel_credentials {the URL says it}
     redislock_client_set_tls_server_name {the URL says it}
     redislock_client_set_min_replicas {not offered yet; the server's min-replicas-to-write comes near to it}
     redislock_client_set_tls_unverified {for trying things out, which another tool can do}

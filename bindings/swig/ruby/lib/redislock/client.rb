@@ -11,8 +11,9 @@ module RedisLock
   class Client
     # @param url [String] <tt>redis://[user[:password]@]host[:port][/db]</tt>, the same with <tt>rediss://</tt> for TLS
     #   (whom to trust and who one is stand in it, too: <tt>?ca=FILE&cert=FILE&key=FILE</tt>),
-    #   <tt>redis+cluster://host[:port],host[:port]...</tt> for a cluster, or
-    #   <tt>unix:///path[?db=N]</tt>; without one that of the environment variable REDISLOCK_URL, else DEFAULT_URL
+    #   <tt>redis+cluster://host[:port],host[:port]...</tt> for a cluster, with Sentinel
+    #   <tt>redis+sentinel://host[:port],host[:port].../service[/db]</tt>, or <tt>unix:///path[?db=N]</tt>; without one
+    #   that of the environment variable REDISLOCK_URL, else DEFAULT_URL
     # @param connect_timeout [Numeric] how long connecting may take: seconds from 0.001 to 2147483; 5 by default
     # @param command_timeout [Numeric] how long the server may take for an answer; it bounds every call but a wait for
     #   a lock; 5 by default
