@@ -6,7 +6,7 @@ import socket
 import threading
 
 import support
-from support import Server, end, equal, eventually, finish, hold, run, start, test, true
+from support import Sentinel, Server, end, equal, eventually, finish, hold, run, start, test, true
 
 ODD_NAMES = [b"a b", b"new\nline", b"tab\t", b"%s%n", b"{braces}", b"}{", b'quote"', b"back\\slash", b"\x01\x7f",
              "gr\u00fcn \u65e5\u672c \U0001f512".encode(), b"\xff\xfe", b"a\xc3", b"\xed\xa0\x80", b"\xc0\xaf",
@@ -100,6 +100,33 @@ def wrong_password_is_77_and_is_not_shown():
         equal(run("run", "foo", "true", url="redis://:right@127.0.0.1:%d" % port).returncode, 0)
     finally:
         locked.close()
+
+
+@test
+def every_command_works_through_sentinels():
+    sentinel = Sentinel(open_port(support.server))
+    # The first one isn't there.
+    url = "redis+sentinel://127.0.0.1:1,127.0.0.1:%d/guarded" % sentinel.port
+    try:
+        holder = hold("foo", "--url", url, "--owner", "somebody")
+        equal(support.server.call("EXISTS", "foo"), 1)
+        result = run("status", "foo", url=url)
+        equal(result.returncode, 0)
+        true(b"somebody" in result.stdout, result.stdout)
+        true(run("list", url=url).stdout.startswith(b"foo\tsomebody\t"), "the list")
+        equal(run("run", "--try", "foo", "true", url=url).returncode, 75)
+        equal(run("break", "foo", url=url).returncode, 0)
+        end(holder)
+        equal(run("wait", "foo", url=url).returncode, 0)
+        equal(run("run", "foo", "true", url=url).returncode, 0)
+        equal(run("status", "foo", url=url).returncode, 1)
+        equal(run("ping", url=url).returncode, 0)
+        unknown = run("ping", url=url.replace("guarded", "unknown"))
+        equal(unknown.returncode, 69)
+        true(b"unknown" in unknown.stderr, unknown.stderr)
+    finally:
+        sentinel.close()
+        support.server.call("CONFIG", "SET", "port", 0)
 
 
 @test

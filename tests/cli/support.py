@@ -164,6 +164,25 @@ def finish(process, feed=None):
     return process.returncode, out, err
 
 
+class Sentinel(Server):
+    """One that guards the server on a port, under the name "guarded"."""
+
+    def __init__(self, guarded_port):
+        with socket.socket() as plug:
+            plug.bind(("127.0.0.1", 0))
+            self.port = plug.getsockname()[1]
+        self.guarded_port = guarded_port
+        super().__init__()
+
+    def start(self):
+        path = os.path.join(self.folder, "sentinel.conf")
+        with open(path, "w", encoding="ascii") as file:
+            file.write("bind 127.0.0.1\nport %d\nunixsocket %s\ndir %s\nsentinel monitor guarded 127.0.0.1 %d 1\n"
+                       % (self.port, self.path, self.folder, self.guarded_port))
+        self.command_line = [self.command_line[0], path, "--sentinel"]
+        super().start()
+
+
 def hold(name, *options):
     """Starts a holder of a lock, and returns when it holds it."""
     process = start("run", *options, name, "sh", "-c", "echo held; exec sleep 1000")

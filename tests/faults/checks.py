@@ -214,8 +214,32 @@ def usage(history):
                 yield Found("leak", 0, f"{worker}: {before[2]} kB before, {after[2]} kB after")
 
 
+def resumptions(history):
+    """How long it took each process to acquire anything again after another server was the primary, of those that took
+    locks before and after: (when that was, how long)."""
+    gotten = collections.defaultdict(list)
+    for hold in history.holds:
+        gotten[hold.worker.split(".")[0]].append(hold.got)
+    for times in gotten.values():
+        times.sort()
+    for strike in history.strikes:
+        elected = int(strike.target) if strike.loses_data and strike.target else 0
+        for times in gotten.values():
+            at = bisect.bisect_left(times, elected)
+            if elected and 0 < at < len(times):
+                yield elected, times[at] - elected
+
+
+def resumed(history):
+    """Nobody goes on waiting for a primary that was replaced. Most come back in a moment; here is room for a busy machine,
+    and for one whose locks all are in others' hands."""
+    for elected, waited in resumptions(history):
+        if waited > LONG_WAIT + HANDOFF_MOST:
+            yield Found("resumed", elected, f"somebody took no lock for {waited / MS:.0f} ms after there was a new primary")
+
+
 ALL = (overlaps, fences, resource, early, liveness, starvation, handoffs, deadlines, statuses,
-       usage)
+       usage, resumed)
 
 
 def check(history):

@@ -19,8 +19,10 @@ CONNECTION = ("kill_messages", "kill_commands", "kill_one", "kill_one", "delay",
               "freeze_replies", "freeze_both", "refuse", "distance")
 SERVER = ("pause", "sleep", "flush_scripts", "flush_data", "restart", "halt", "full", "read_only", "busy", "cannot_save",
           "too_few_replicas", "expel")
+SENTINEL = ("kill_primary", "stop_primary", "stop_primary_and_sentinel", "stop_primary_for_a_moment", "fail_over",
+            "kill_sentinel", "cut_all")
 MIXES = {"calm": (), "holder": HOLDER, "waiter": WAITER, "connection": CONNECTION, "server": SERVER,
-         "all": HOLDER + WAITER + CONNECTION + SERVER}
+         "all": HOLDER + WAITER + CONNECTION + SERVER, "sentinel": SENTINEL}
 
 
 PATIENCE = 60

@@ -31,6 +31,7 @@ class Setting:
 class Proxy:
     def __init__(self, setting, server_socket):
         self.socket = os.path.join(setting.folder, "proxy")
+        self.url = "unix://" + self.socket
         self.process = subprocess.Popen([os.path.join(setting.programs, "faults-proxy"), self.socket, server_socket,
                                          str(setting.seed)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == "ready\n"
@@ -47,13 +48,13 @@ class Proxy:
 class Worker:
     """One place in the workload; whoever is killed there has a successor with another label."""
 
-    def __init__(self, setting, number, kind, socket):
-        self.setting, self.number, self.kind, self.socket = setting, number, kind, socket
+    def __init__(self, setting, number, kind, server):
+        self.setting, self.number, self.kind, self.server = setting, number, kind, server
         self.generation, self.stopped, self.failure = 0, False, None
         self.start()
 
     def command(self):
-        setting, url, seed = self.setting, "unix://" + self.socket, self.setting.seed * 1000 + self.number * 50 + self.generation
+        setting, url, seed = self.setting, self.server.url, self.setting.seed * 1000 + self.number * 50 + self.generation
         names, log = str(setting.names), setting.log(self.label)
         if self.kind in ("blocking", "eventloop"):
             return [os.path.join(setting.programs, "faults-worker"), self.kind, url, names, self.label, str(seed), log,
@@ -65,9 +66,9 @@ class Worker:
             return ["/usr/bin/python3", os.path.join(HERE, "worker.py"), os.path.join(setting.programs, "shared", "record.so"),
                     url, names, self.label, str(seed), log, setting.resource]
         if self.kind == "control":
-            return [os.path.join(setting.programs, "faults-control"), self.socket, names, str(seed), log, setting.resource]
+            return [os.path.join(setting.programs, "faults-control"), self.server.socket, names, str(seed), log, setting.resource]
         assert self.kind == "reference"
-        return [setting.reference, os.path.join(HERE, "worker_reference.py"), self.socket, names, str(seed), log]
+        return [setting.reference, os.path.join(HERE, "worker_reference.py"), self.server.socket, names, str(seed), log]
 
     def start(self):
         self.label = f"{self.kind}-{self.number}.{self.generation}"
@@ -123,16 +124,16 @@ class Worker:
 class Commands(Worker):
     """One `redis-lock run` after the other."""
 
-    def __init__(self, setting, number, socket):
+    def __init__(self, setting, number, server):
         self.ending, self.chance = False, random.Random(setting.seed * 1000 + number)
         self.lock = threading.Lock()
-        super().__init__(setting, number, "cli", socket)
+        super().__init__(setting, number, "cli", server)
 
     def command(self):
         chance, setting = self.chance, self.setting
         name = chance.randrange(setting.names)
         hold_us = chance.choice((0,) * 20 + (1000,) * 10 + (20000,) * 5 + (700000,))
-        return [os.path.join(setting.build, "redis-lock"), "run", "--url", "unix://" + self.socket, "--wait", "5s", "--ttl",
+        return [os.path.join(setting.build, "redis-lock"), "run", "--url", self.server.url, "--wait", "5s", "--ttl",
                 chance.choice(("500ms", "2s")), "--owner", self.label, "--signal-grace", "1s", "--quiet", f"c{name}", "--",
                 os.path.join(setting.programs, "faults-task"), str(name), str(hold_us), setting.log(self.label),
                 setting.resource]
@@ -175,12 +176,12 @@ class Commands(Worker):
 
 
 class Workers:
-    def __init__(self, setting, kinds, sockets):
-        """kinds: which; sockets: where each connects to, in turn."""
+    def __init__(self, setting, kinds, servers):
+        """kinds: which; servers: where each connects to, in turn."""
         self.all = []
         for number, kind in enumerate(kinds):
-            socket = sockets[number % len(sockets)]
-            self.all.append(Commands(setting, number, socket) if kind == "cli" else Worker(setting, number, kind, socket))
+            server = servers[number % len(servers)]
+            self.all.append(Commands(setting, number, server) if kind == "cli" else Worker(setting, number, kind, server))
 
     def find(self, label):
         return next((worker for worker in self.all if worker.label == label and not worker.stopped), None)
