@@ -48,7 +48,7 @@ static void close_line(struct rlk_engine *engine)
 {
 	struct rlk_sentinel *sentinel = &engine->sentinel;
 	rlk_line_close(&sentinel->line);
-	sentinel->number = (sentinel->number + 1) % engine->address.host_count;
+	sentinel->number = sentinel->number + 1 < engine->address.host_count ? sentinel->number + 1 : 0;
 }
 
 static void give_up(struct rlk_engine *engine, int64_t now)

@@ -50,6 +50,11 @@ static void note_end_of_guide(struct rlk_locator *locator)
 	}
 }
 
+static size_t after(const struct rlk_locator *locator, size_t number)
+{
+	return number + 1 < locator->address->host_count ? number + 1 : 0;
+}
+
 /* Asks the next one, if there is one and time for it. */
 static void ask_next(struct rlk_locator *locator, int64_t now)
 {
@@ -59,7 +64,7 @@ static void ask_next(struct rlk_locator *locator, int64_t now)
 	if (left == 0 || now >= locator->deadline) {
 		rlk_connection_close(locator->guide);
 		locator->state = RLK_NOWHERE;
-		locator->first = (locator->first + 1) % count;
+		locator->first = after(locator, locator->first);
 		if (locator->weight == 0) {
 			note(locator, SILENT, REDISLOCK_CONNECTION_REFUSED, "no sentinel answered within the timeout",
 			     "");
@@ -67,7 +72,7 @@ static void ask_next(struct rlk_locator *locator, int64_t now)
 		return;
 	}
 	locator->state = RLK_LOCATING;
-	locator->number = (locator->first + locator->asked++) % count;
+	locator->number = locator->asked++ == 0 ? locator->first : after(locator, locator->number);
 	/* Equal shares of the time that is left, and one for the primary itself. */
 	locator->patience = now + (locator->deadline - now) / (int64_t)(left + 1);
 	rlk_connection_open_sentinel(locator->guide, locator->address, locator->number, locator->patience, now);
