@@ -226,8 +226,8 @@ int32_t redislock_client_set_sentinel_credentials(redislock_client *client, cons
  * place. An acquisition takes one round trip more, and uses another connection. Renewals and releases don't wait.
  *
  * replicas     0 (the default): none, and timeout_ms doesn't matter
- * timeout_ms   how long that may take once the server has given the lock, 1 to 2^31-1; never longer than the wait of the
- *              lock. If they are too few by then the lock is given back, and acquiring answers
+ * timeout_ms   how long that may take once the server has given the lock, 1 to 2^31-1; never longer than the wait
+ *              of the lock. If they are too few by then the lock is given back, and acquiring answers
  *              REDISLOCK_NOT_ENOUGH_REPLICAS; at the latest a quarter of a second later.
  *
  * For acquisitions that begin later. REDISLOCK_OK or REDISLOCK_INVALID_ARGUMENT. Any thread. Since 1.0. */
