@@ -111,7 +111,7 @@ static struct rlk_server *server_at(struct rlk_engine *engine, struct rlk_slice 
 	return server;
 }
 
-/* Whoever has no slot any more, and nothing under way, is not needed. Those that were asked by ASK come back. */
+/* Whoever has no slot any more, and nothing under way or to be asked by ASK, is not needed. */
 static void drop_servers(struct rlk_engine *engine)
 {
 	struct rlk_cluster *cluster = engine->cluster;
@@ -121,6 +121,14 @@ static void drop_servers(struct rlk_engine *engine)
 	for (size_t slot = 0; slot < RLK_SLOTS; slot++) {
 		if (cluster->owners[slot] != NULL) {
 			cluster->owners[slot]->needed = true;
+		}
+	}
+	struct rlk_node *node = NULL;
+	while ((node = rlk_table_next(&engine->places, node)) != NULL) {
+		for (struct rlk_job *job = rlk_place_of(node)->jobs; job != NULL; job = job->next_in_place) {
+			if (job->detour != NULL) {
+				job->detour->needed = true;
+			}
 		}
 	}
 	for (struct rlk_server **at = &engine->home.next; *at != NULL;) {
@@ -337,10 +345,21 @@ static bool somebody_waits(const struct rlk_engine *engine)
 	return rlk_jobs_ready(&engine->home) || engine->home.listeners > 0 || engine->home.calls_wanted > 0;
 }
 
+static bool somebody_asks(const struct rlk_engine *engine)
+{
+	const struct rlk_server *server = engine->background > 0 ? NULL : &engine->home;
+	while (server != NULL && !rlk_jobs_ready(server) && server->listeners == 0 && server->calls_wanted == 0 &&
+	       server->commands.count == 0) {
+		server = server->next;
+	}
+	return engine->background > 0 || server != NULL;
+}
+
+/* Doubts are for those who have something to ask, now or later. */
 static bool wants_to_ask(const struct rlk_engine *engine)
 {
 	const struct rlk_cluster *cluster = engine->cluster;
-	return cluster->refresh == NULL && (cluster->doubted || somebody_waits(engine));
+	return cluster->refresh == NULL && (somebody_waits(engine) || (cluster->doubted && somebody_asks(engine)));
 }
 
 void rlk_cluster_tend(struct rlk_engine *engine, int64_t now)

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RECORD_NAMES = 16, RECORD_FOREVER = -1 };
+enum { RECORD_NAMES = 64, RECORD_FOREVER = -1 };
 
 /* Nanoseconds of the clock that the library counts leases by; one for all processes of a machine. */
 int64_t record_now(void);

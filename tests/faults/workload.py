@@ -49,11 +49,12 @@ class Worker:
 
     def __init__(self, setting, number, kind, socket):
         self.setting, self.number, self.kind, self.socket = setting, number, kind, socket
+        self.url = socket if "://" in socket else "unix://" + socket
         self.generation, self.stopped, self.failure = 0, False, None
         self.start()
 
     def command(self):
-        setting, url, seed = self.setting, "unix://" + self.socket, self.setting.seed * 1000 + self.number * 50 + self.generation
+        setting, url, seed = self.setting, self.url, self.setting.seed * 1000 + self.number * 50 + self.generation
         names, log = str(setting.names), setting.log(self.label)
         if self.kind in ("blocking", "eventloop"):
             return [os.path.join(setting.programs, "faults-worker"), self.kind, url, names, self.label, str(seed), log,
@@ -132,7 +133,7 @@ class Commands(Worker):
         chance, setting = self.chance, self.setting
         name = chance.randrange(setting.names)
         hold_us = chance.choice((0,) * 20 + (1000,) * 10 + (20000,) * 5 + (700000,))
-        return [os.path.join(setting.build, "redis-lock"), "run", "--url", "unix://" + self.socket, "--wait", "5s", "--ttl",
+        return [os.path.join(setting.build, "redis-lock"), "run", "--url", self.url, "--wait", "5s", "--ttl",
                 chance.choice(("500ms", "2s")), "--owner", self.label, "--signal-grace", "1s", "--quiet", f"c{name}", "--",
                 os.path.join(setting.programs, "faults-task"), str(name), str(hold_us), setting.log(self.label),
                 setting.resource]
@@ -176,7 +177,7 @@ class Commands(Worker):
 
 class Workers:
     def __init__(self, setting, kinds, sockets):
-        """kinds: which; sockets: where each connects to, in turn."""
+        """kinds: which; sockets, or URLs: where each connects to, in turn."""
         self.all = []
         for number, kind in enumerate(kinds):
             socket = sockets[number % len(sockets)]
