@@ -6,11 +6,15 @@
 #include <string.h>
 
 /* Who lists the processes sees their arguments. */
-static void hide_password(char *url)
+static void hide_passwords(char *url)
 {
-	char *scheme = strstr(url, "://"), *end = strrchr(url, '@');
+	char *scheme = strstr(url, "://"), *end = strrchr(url, '@'), *option = strstr(url, "sentinel_password=");
 	char *start = scheme != NULL ? scheme + 3 : url;
 
+	if (option != NULL) {
+		option += strlen("sentinel_password=");
+		memset(option, '*', strcspn(option, "&"));
+	}
 	if (end > start) {
 		memset(start, '*', (size_t)(end - start));
 	}
@@ -25,7 +29,7 @@ int server_open(const struct options *options, redislock_client **client)
 		redislock_url_error(options->url, text, sizeof text);
 	}
 	if (options->url_option != NULL) {
-		hide_password(options->url_option);
+		hide_passwords(options->url_option);
 	}
 	if (status == REDISLOCK_OK) {
 		return 0;

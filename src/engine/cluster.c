@@ -110,17 +110,36 @@ static struct rlk_server *server_at(struct rlk_engine *engine, struct rlk_slice 
 	return server;
 }
 
-/* Whoever has no slot any more, and nothing under way, is not needed. Those that were asked by ASK come back. */
+/* Somebody waits for it to be asked, or for its messages. */
+static bool is_wanted(const struct rlk_server *server)
+{
+	return rlk_jobs_ready(server) || server->confirming.first != NULL || server->listeners > 0 ||
+	       server->calls_wanted > 0;
+}
+
+static bool is_busy(const struct rlk_server *server)
+{
+	return is_wanted(server) || server->commands.count > 0 || server->replicas.count > 0;
+}
+
+/* Whoever has no slot any more, and nothing under way or to be asked by ASK, is not needed. */
 static void drop_servers(struct rlk_engine *engine)
 {
 	struct rlk_cluster *cluster = engine->cluster;
 	for (struct rlk_server *server = engine->home.next; server != NULL; server = server->next) {
-		server->needed = server->commands.count > 0 || server->replicas.count > 0 || rlk_jobs_ready(server) ||
-		                 server->confirming.first != NULL || server->calls_wanted > 0;
+		server->needed = is_busy(server);
 	}
 	for (size_t slot = 0; slot < RLK_SLOTS; slot++) {
 		if (cluster->owners[slot] != NULL) {
 			cluster->owners[slot]->needed = true;
+		}
+	}
+	struct rlk_node *node = NULL;
+	while ((node = rlk_table_next(&engine->places, node)) != NULL) {
+		for (struct rlk_job *job = rlk_place_of(node)->jobs; job != NULL; job = job->next_in_place) {
+			if (job->detour != NULL) {
+				job->detour->needed = true;
+			}
 		}
 	}
 	for (struct rlk_server **at = &engine->home.next; *at != NULL;) {
@@ -331,17 +350,20 @@ void rlk_cluster_doubt(struct rlk_engine *engine)
 	}
 }
 
-/* Somebody waits at home for an owner. */
-static bool somebody_waits(const struct rlk_engine *engine)
+static bool somebody_asks(const struct rlk_engine *engine)
 {
-	const struct rlk_server *home = &engine->home;
-	return rlk_jobs_ready(home) || home->confirming.first != NULL || home->listeners > 0 || home->calls_wanted > 0;
+	const struct rlk_server *server = engine->background > 0 ? NULL : &engine->home;
+	while (server != NULL && !is_busy(server)) {
+		server = server->next;
+	}
+	return engine->background > 0 || server != NULL;
 }
 
+/* At home they wait for an owner. Doubts are for those who have something to ask, now or later. */
 static bool wants_to_ask(const struct rlk_engine *engine)
 {
 	const struct rlk_cluster *cluster = engine->cluster;
-	return cluster->refresh == NULL && (cluster->doubted || somebody_waits(engine));
+	return cluster->refresh == NULL && (is_wanted(&engine->home) || (cluster->doubted && somebody_asks(engine)));
 }
 
 void rlk_cluster_tend(struct rlk_engine *engine, int64_t now)

@@ -76,7 +76,8 @@ static bool send_call(struct rlk_server *server, struct rlk_call *call, int64_t 
 /* When the connection will be needed. Whoever listens needs it as well, as messages come from the same server only. */
 static int64_t needed_at(const struct rlk_server *server)
 {
-	if (rlk_jobs_ready(server) || server->confirming.first != NULL || server->listeners > 0) {
+	bool scouts = rlk_server_is_scout(server);
+	if (!scouts && (rlk_jobs_ready(server) || server->confirming.first != NULL || server->listeners > 0)) {
 		return INT64_MIN;
 	}
 	int64_t at = RLK_NEVER;
@@ -84,6 +85,7 @@ static int64_t needed_at(const struct rlk_server *server)
 	for (const struct rlk_call *call = server->engine->calls; left > 0 && call != NULL; call = call->next) {
 		bool wanted = call->wanted && call->server == server;
 		left -= wanted;
+		wanted &= !scouts || call->slot < 0;
 		at = wanted && call->not_before < at ? call->not_before : at;
 	}
 	return at;
@@ -184,8 +186,7 @@ int32_t rlk_job_refused(struct rlk_server *server, const struct rlk_flight *flig
 		rlk_job_text(job, error);
 	}
 	if (*remedy == RLK_REDIRECT && engine->cluster == NULL) {
-		rlk_job_text(job,
-		             RLK_LITERAL("the server is one of a cluster: its URL begins with redis+cluster://"));
+		rlk_job_text(job, RLK_LITERAL("the server is one of a cluster: its URL begins with redis+cluster://"));
 		*remedy = RLK_GIVE_UP;
 	}
 	rlk_machine_error(&job->machine, flight->number, status, *remedy, now);

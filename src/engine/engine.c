@@ -71,16 +71,25 @@ static bool any_up(const struct rlk_engine *engine)
 	return server != NULL;
 }
 
+/* What is worth waiting for: asking for a cluster's slots is not. */
+static bool cleans_up(const struct rlk_engine *engine)
+{
+	bool asks = engine->cluster != NULL && engine->cluster->refresh != NULL;
+	return engine->background > (asks ? 1 : 0);
+}
+
 void rlk_engine_bid_farewell(struct rlk_engine *engine)
 {
 	int64_t now = rlk_now(), end = now + FAREWELL_MS;
-	while (engine->background > 0 && any_up(engine) && now < end) {
-		/* The step lists nothing: they stay as they are. */
-		const struct pollfd *listed;
-		size_t count = rlk_engine_fds(engine, &listed);
-		int ready = poll(engine->fds, (nfds_t)count, (int)(end - now));
+	while (cleans_up(engine) && any_up(engine) && now < end) {
+		struct pollfd fds[64];
+		const struct pollfd *all;
+		size_t count = rlk_engine_fds(engine, &all);
+		count = count < 64 ? count : 64;
+		memcpy(fds, all, count * sizeof *fds);
+		int ready = poll(fds, (nfds_t)count, (int)(end - now));
 		now = rlk_now();
-		rlk_engine_step(engine, engine->fds, ready > 0 ? count : 0, now);
+		rlk_engine_step(engine, fds, ready > 0 ? count : 0, now);
 	}
 }
 
@@ -108,8 +117,8 @@ static size_t line_fds(const struct rlk_line *line, struct pollfd *fds, size_t c
 
 bool rlk_engine_make_room(struct rlk_engine *engine)
 {
-	size_t capacity = sizeof engine->few / sizeof engine->few[0];
-	for (const struct rlk_server *server = &engine->home; server != NULL; server = server->next) {
+	size_t capacity = 2 * sizeof engine->few / sizeof engine->few[0];
+	for (const struct rlk_server *server = engine->home.next; server != NULL; server = server->next) {
 		capacity += RLK_SERVER_FDS;
 	}
 	if (capacity <= engine->fds_capacity) {
@@ -119,7 +128,6 @@ bool rlk_engine_make_room(struct rlk_engine *engine)
 	if (fds == NULL) {
 		return false;
 	}
-	memcpy(fds, engine->fds, engine->fds_capacity * sizeof *fds);
 	if (engine->fds != engine->few) {
 		free(engine->fds);
 	}
@@ -237,8 +245,7 @@ const struct rlk_connection *rlk_engine_awaits_answer(const struct rlk_engine *e
 	const struct rlk_line *line = &engine->home.commands;
 	bool awaits = engine->cluster == NULL && line->up && line->count > 0 && !line->unread &&
 	              !engine->home.messages.open && !engine->home.replicas.open && !engine->sentinel.line.open &&
-	              rlk_connection_awaits_well(line->connection) &&
-	              rlk_engine_deadline(engine) > now + RLK_AWAIT_MS;
+	              rlk_connection_awaits_well(line->connection) && rlk_engine_deadline(engine) > now + RLK_AWAIT_MS;
 	return awaits ? line->connection : NULL;
 }
 

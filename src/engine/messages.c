@@ -154,7 +154,8 @@ static void greet(struct rlk_server *server, int64_t now)
 void rlk_messages_watch(struct rlk_server *server, int64_t now)
 {
 	struct rlk_line *line = &server->messages;
-	if (!line->open && server->listeners > 0 && server->commands.up && now >= line->retry_at) {
+	if (!line->open && server->listeners > 0 && server->commands.up && !rlk_server_is_scout(server) &&
+	    now >= line->retry_at) {
 		rlk_line_open(server, line, now);
 	}
 	if (!line->open) {
@@ -331,7 +332,8 @@ int64_t rlk_messages_deadline(const struct rlk_server *server)
 {
 	const struct rlk_line *line = &server->messages;
 	if (!line->open) {
-		return server->listeners > 0 && server->commands.up ? line->retry_at : RLK_NEVER;
+		bool wanted = server->listeners > 0 && server->commands.up && !rlk_server_is_scout(server);
+		return wanted ? line->retry_at : RLK_NEVER;
 	}
 	if (!line->up) {
 		return rlk_connection_deadline(line->connection);

@@ -67,7 +67,8 @@ static void move(struct rlk_engine *engine, struct rlk_slice host, struct rlk_sl
 	}
 	rlk_connection_ask_first(commands->connection, engine->sentinel.number);
 	if (commands->up) {
-		rlk_commands_drop(&engine->home, REDISLOCK_CONNECTION_LOST, "the primary was replaced by another server", now);
+		rlk_commands_drop(&engine->home, REDISLOCK_CONNECTION_LOST,
+		                  "the primary was replaced by another server", now);
 	} else {
 		rlk_line_close(commands);
 	}

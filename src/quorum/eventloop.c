@@ -155,7 +155,10 @@ RLK_EXPORT int32_t redislock_quorum_lock_start_extend(redislock_quorum_lock *loc
 
 RLK_EXPORT int32_t redislock_quorum_lock_cancel(redislock_quorum_lock *lock)
 {
-	int32_t status = rlk_quorum_enter(lock != NULL ? lock->quorum : NULL, true, RLK_EVENTLOOP);
+	if (lock == NULL) {
+		return REDISLOCK_INVALID_ARGUMENT;
+	}
+	int32_t status = rlk_quorum_enter(lock->quorum, true, RLK_EVENTLOOP);
 	if (status != REDISLOCK_OK) {
 		return status;
 	}

@@ -131,7 +131,10 @@ RLK_EXPORT void redislock_quorum_lock_free(redislock_quorum_lock *lock)
 
 int32_t rlk_quorum_lock_enter(redislock_quorum_lock *lock, bool valid, enum rlk_form form)
 {
-	int32_t status = rlk_quorum_enter(lock != NULL ? lock->quorum : NULL, valid, form);
+	if (lock == NULL) {
+		return REDISLOCK_INVALID_ARGUMENT;
+	}
+	int32_t status = rlk_quorum_enter(lock->quorum, valid, form);
 	if (status == REDISLOCK_OK && lock->operation != RLK_NO_OPERATION) {
 		return rlk_quorum_leave(lock->quorum, REDISLOCK_IN_USE);
 	}
@@ -291,7 +294,10 @@ static size_t append(char *text, size_t size, size_t length, const char *what)
 
 RLK_EXPORT int32_t redislock_quorum_lock_error(redislock_quorum_lock *lock, char *text, size_t size)
 {
-	int32_t status = rlk_quorum_enter(lock != NULL ? lock->quorum : NULL, text != NULL && size > 0, RLK_EITHER);
+	if (lock == NULL || text == NULL || size == 0) {
+		return REDISLOCK_INVALID_ARGUMENT;
+	}
+	int32_t status = rlk_quorum_enter(lock->quorum, true, RLK_EITHER);
 	if (status != REDISLOCK_OK) {
 		return status;
 	}

@@ -4,8 +4,10 @@
  * nobody waits for a server whose answer changes nothing any more. */
 #include "quorum.h"
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a name to declare has none */
 #define FOR_SEATS(seat, lock)                                                                                          \
 	for (struct rlk_seat *seat = (lock)->seats; seat < (lock)->seats + (lock)->quorum->count; seat++)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static int64_t add(int64_t now, int64_t duration)
 {

@@ -54,8 +54,9 @@ static void take_events(redislock_client *client)
 	redislock_event *event;
 	redislock_client_dispatch(client);
 	while (redislock_client_next_event(client, &event) == REDISLOCK_OK) {
-		rlk_seat_event((struct rlk_seat *)(uintptr_t)redislock_event_tag(event), redislock_event_type(event),
-		               redislock_event_status(event), rlk_now());
+		/* NOLINTNEXTLINE(performance-no-int-to-ptr): a tag is a number */
+		struct rlk_seat *seat = (struct rlk_seat *)(uintptr_t)redislock_event_tag(event);
+		rlk_seat_event(seat, redislock_event_type(event), redislock_event_status(event), rlk_now());
 	}
 }
 

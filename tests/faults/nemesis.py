@@ -10,6 +10,7 @@ import select
 import signal
 import time
 
+from cluster import until
 from history import Strike
 from server import Connection, Refused
 
@@ -19,10 +20,11 @@ CONNECTION = ("kill_messages", "kill_commands", "kill_one", "kill_one", "delay",
               "freeze_replies", "freeze_both", "refuse", "distance")
 SERVER = ("pause", "sleep", "flush_scripts", "flush_data", "restart", "halt", "full", "read_only", "busy", "cannot_save",
           "too_few_replicas", "expel")
+CLUSTER = ("kill_primary", "fail_over", "halt_primary", "move_slot", "move_slot", "move_slot")
 SENTINEL = ("kill_primary", "stop_primary", "stop_primary_and_sentinel", "stop_primary_for_a_moment", "fail_over",
             "kill_sentinel", "cut_all")
-MIXES = {"calm": (), "holder": HOLDER, "waiter": WAITER, "connection": CONNECTION, "server": SERVER,
-         "all": HOLDER + WAITER + CONNECTION + SERVER, "sentinel": SENTINEL}
+MIXES = {"calm": (), "cluster": CLUSTER, "sentinel": SENTINEL, "holder": HOLDER, "waiter": WAITER, "connection": CONNECTION,
+         "server": SERVER, "all": HOLDER + WAITER + CONNECTION + SERVER}
 
 
 PATIENCE = 60
@@ -293,3 +295,47 @@ class Nemesis:
                 pass  # the server has begun anew, and with it its settings
             connection.close()
         self.later(self.chance.uniform(0.05, 0.5), "expel", "", undo)
+
+    # ---- a cluster; each waits until that is sound again, or two at once could take all there is of the data ----
+
+    def lose_primary(self, what, take_away, bring_back):
+        """The replica takes over; what it was not told of any more is lost."""
+        cluster = self.server
+        primary = self.chance.choice(cluster.primaries())
+        begin, wall = now(), time.time_ns() // 1000
+        take_away(primary)
+        bring_back(primary)
+        self.note(what, "", begin, True, wall)
+        cluster.settle()
+
+    def kill_primary(self):
+        def bring_back(primary):
+            until(self.server.sound, "a replica takes over")
+            primary.start()
+        self.lose_primary("kill_primary", lambda primary: primary.kill(), bring_back)
+
+    def halt_primary(self):
+        """For the others it is gone, but it doesn't know. Sometimes it is back before they agree on that."""
+        def bring_back(primary):
+            time.sleep(self.chance.choice((0.3, 1, 4)))
+            primary.process.send_signal(signal.SIGCONT)
+        self.lose_primary("halt_primary", lambda primary: primary.process.send_signal(signal.SIGSTOP), bring_back)
+
+    def fail_over(self):
+        """In good order: nothing is lost."""
+        cluster = self.server
+        primary = self.chance.choice(cluster.primaries())
+        replica, begin = cluster.replica_of(primary), now()
+        replica.command("CLUSTER", "FAILOVER")
+        until(lambda: replica in cluster.primaries() and cluster.sound(), "the failover")
+        self.note("fail_over", "", begin)
+        cluster.settle()
+
+    def move_slot(self):
+        cluster = self.server
+        slot = cluster.nodes[0].command("CLUSTER", "KEYSLOT", f"c{self.chance.randrange(self.names)}")
+        owner, begin = cluster.owner(slot), now()
+        other = self.chance.choice([node for node in cluster.primaries() if node is not owner])
+        cluster.move(slot, owner, other, lambda: time.sleep(self.chance.choice((0, 0, 0.02, 0.3, 0.8))))
+        self.note("move_slot", "", begin)
+        cluster.settle()

@@ -91,6 +91,10 @@ class Guarded:
     def socket(self):
         return self.primary.socket
 
+    @property
+    def sockets(self):
+        return [self.socket]
+
     def start(self):
         for one in self.members:
             one.start()

@@ -59,19 +59,27 @@ class Server:
     def __init__(self, folder, keeps_data):
         self.folder, self.keeps_data, self.process = folder, keeps_data, None
         self.socket, self.dump = os.path.join(folder, "server"), os.path.join(folder, "dump.rdb")
-        self.url = "unix://" + self.socket
         os.makedirs(folder, exist_ok=True)
 
+    @property
+    def url(self):
+        return "unix://" + self.socket
+
+    @property
+    def sockets(self):
+        return [self.socket]
+
     def arguments(self):
-        return ["--port", "0", "--unixsocket", self.socket, "--save", "", "--dir", self.folder, "--appendonly",
-                "yes" if self.keeps_data else "no", "--appendfsync", "no", "--enable-debug-command", "yes", "--lua-time-limit",
-                "50"]
+        return ["--port", 0, "--unixsocket", self.socket, "--save", "", "--dir", self.folder, "--appendonly",
+                "yes" if self.keeps_data else "no", "--appendfsync", "no", "--enable-debug-command", "yes",
+                "--lua-time-limit", 50]
 
     def start(self):
         if os.path.isdir(self.dump):
             os.rmdir(self.dump)
         log = open(os.path.join(self.folder, "server.out"), "ab")
-        self.process = subprocess.Popen([program()] + self.arguments(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.process = subprocess.Popen([program(), *(str(word) for word in self.arguments())], stdin=subprocess.DEVNULL,
+                                        stdout=log, stderr=log)
         log.close()
         until = time.monotonic() + PATIENCE
         while True:

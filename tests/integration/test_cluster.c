@@ -343,7 +343,7 @@ static bool has_states_only(struct test_server *node)
 	static char keys[65536];
 
 	test_command(node, keys, sizeof(keys), "KEYS", "*", NULL);
-	for (char *key = strtok(keys, "\n"); key != NULL; key = strtok(NULL, "\n")) {
+	for (char *rest = keys, *key = strtok_r(keys, "\n", &rest); key != NULL; key = strtok_r(NULL, "\n", &rest)) {
 		char left[32];
 		bool here = test_command(node, left, sizeof(left), "PTTL", key, NULL);
 		if (strncmp(key, "rlock-state:", 12) != 0 || (here && strtol(left, NULL, 10) < 0))

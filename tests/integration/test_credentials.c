@@ -93,12 +93,13 @@ static void count(const char *needle)
 		assert_int_equal(dumped, 0);                                                                           \
 	} while (0)
 
-static int32_t make(const char *user, const char *password, const char *rest, redislock_client **client)
+static int32_t make_by(const char *scheme, const char *user, const char *password, const char *rest,
+                       redislock_client **client)
 {
 	char url[256];
 	int32_t status;
 
-	snprintf(url, sizeof(url), "redis://%s:%s@127.0.0.1:%d%s", user, password, server.port, rest);
+	snprintf(url, sizeof(url), "%s://%s:%s@127.0.0.1:%d%s", scheme, user, password, server.port, rest);
 	status = redislock_client_new(url, client);
 	if (status != REDISLOCK_OK) {
 		char text[256];
@@ -106,6 +107,11 @@ static int32_t make(const char *user, const char *password, const char *rest, re
 	}
 	explicit_bzero(url, sizeof(url));
 	return status;
+}
+
+static int32_t make(const char *user, const char *password, const char *rest, redislock_client **client)
+{
+	return make_by("redis", user, password, rest, client);
 }
 
 static void cut_connections(void)
@@ -203,6 +209,35 @@ static void password_that_was_replaced_is_gone(void **state)
 	redislock_client_free(client);
 }
 
+/* The server is none, but it is greeted as one before it can say so. */
+static void passwords_of_sentinels_are_kept_once_and_gone_with_their_client(void **state)
+{
+	redislock_client *client;
+
+	(void)state;
+	assert_status(make_by("redis+sentinel", "one", FIRST,
+	                      "/service?sentinel_user=two&sentinel_password=" SECOND "%zz", &client),
+	              REDISLOCK_INVALID_ARGUMENT);
+	assert_status(make_by("redis+sentinel", "one", FIRST,
+	                      "/service?sentinel_password=" SECOND "&sentinel_password=" SECOND, &client),
+	              REDISLOCK_INVALID_ARGUMENT);
+	assert_copies(FIRST, 0);
+	assert_copies(SECOND, 0);
+	assert_status(make_by("redis+sentinel", "one", FIRST, "/service?sentinel_user=two&sentinel_password=" SECOND,
+	                      &client),
+	              REDISLOCK_OK);
+	assert_copies(SECOND, 1);
+	/* It may be greeted once more, to be listened to, when that is found out. */
+	test_eventually((assert_status(redislock_client_connect(client), REDISLOCK_PROTOCOL), count(SECOND),
+	                 copies == 1 && dumped == 0));
+	assert_copies(FIRST, 1);
+	assert_status(redislock_client_set_sentinel_credentials(client, NULL, NULL), REDISLOCK_OK);
+	assert_status(redislock_client_set_credentials(client, "one", SECOND), REDISLOCK_OK);
+	assert_copies(FIRST, 0);
+	redislock_client_free(client);
+	assert_copies(SECOND, 0);
+}
+
 /* It has no AUTH, and quotes what it doesn't know. */
 static void password_that_the_server_repeats_is_gone(void **state)
 {
@@ -222,6 +257,7 @@ static const struct CMUnitTest all[] = {
 	cmocka_unit_test(refused_password_is_kept_once_and_gone_with_its_client),
 	cmocka_unit_test(password_of_a_url_that_is_refused_is_gone),
 	cmocka_unit_test(password_that_was_replaced_is_gone),
+	cmocka_unit_test(passwords_of_sentinels_are_kept_once_and_gone_with_their_client),
 };
 static const struct CMUnitTest repeated[] = { cmocka_unit_test(password_that_the_server_repeats_is_gone) };
 

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 static void take_by_another(size_t i, const char *name)
 {
@@ -120,8 +119,8 @@ static void extension_counts_from_now(void **state)
 	(void)state;
 	assert_status(quorum_acquire(quorum, lock), REDISLOCK_OK);
 	turn_until(quorum, redislock_quorum_lock_agreed(lock) == SERVERS);
-	assert_status(quorum_extend(quorum, lock, 10 * TTL_MS), REDISLOCK_OK);
-	assert_true(redislock_quorum_lock_remaining_ms(lock) > 5 * TTL_MS);
+	assert_status(quorum_extend(quorum, lock, INT64_C(10) * TTL_MS), REDISLOCK_OK);
+	assert_true(redislock_quorum_lock_remaining_ms(lock) > INT64_C(5) * TTL_MS);
 	/* Three have forgotten it: that is known at once. */
 	for (size_t i = 0; i < 3; i++)
 		assert_true(test_command(&servers[i], NULL, 0, "FLUSHALL", NULL));
@@ -225,7 +224,7 @@ static void acquired_and_unread_is_given_up_as_well(void **state)
 	quorum_end(quorum, lock);
 }
 
-/* ---- arguments, forks ---- */
+/* ---- arguments ---- */
 
 static void bad_arguments_are_refused(void **state)
 {
@@ -308,55 +307,6 @@ static void bad_arguments_are_refused(void **state)
 	quorum_end(quorum, lock);
 }
 
-static void in_a_child(redislock_quorum *quorum, redislock_quorum_lock *lock)
-{
-	redislock_quorum_lock *made = NULL;
-	char text[64];
-
-	child_check(quorum_acquire(quorum, lock) == REDISLOCK_FORKED);
-	child_check(redislock_quorum_lock_new(quorum, "x", 1, &made) == REDISLOCK_FORKED);
-	child_check(redislock_quorum_lock_set_wait_ms(lock, 1) == REDISLOCK_FORKED);
-	child_check(redislock_quorum_lock_token(lock, text, sizeof(text)) == REDISLOCK_FORKED);
-	child_check(redislock_quorum_lock_is_held(lock) == 0);
-	child_check(eventloop || redislock_quorum_interrupt(quorum) == REDISLOCK_FORKED);
-	quorum_end(quorum, lock);
-#ifdef __SANITIZE_THREAD__
-	if (!eventloop)
-		return; /* it takes a thread of the child's for the one of the parent's that isn't there */
-#endif
-	quorum = quorum_new();
-	child_check(quorum != NULL);
-	lock = quorum_lock(quorum, "forked");
-	child_check(lock != NULL);
-	child_check(quorum_try(quorum, lock) == REDISLOCK_NOT_ACQUIRED);
-	quorum_end(quorum, lock);
-}
-
-static void child_leaves_the_parents_hold_alone(void **state)
-{
-	redislock_quorum *quorum = quorum_new();
-	redislock_quorum_lock *lock = quorum_lock(quorum, "forked");
-	int status;
-	pid_t child;
-
-	(void)state;
-	assert_status(redislock_quorum_lock_set_renewal(lock, 1), REDISLOCK_OK);
-	assert_status(quorum_acquire(quorum, lock), REDISLOCK_OK);
-	turn_until(quorum, redislock_quorum_lock_agreed(lock) == SERVERS);
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		in_a_child(quorum, lock);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	assert_int_equal(how_many_have("forked"), SERVERS);
-	turn_until(quorum, quorum_renewed_since(lock, test_now_ms() - TTL_MS / 3));
-	assert_status(quorum_release(quorum, lock), REDISLOCK_OK);
-	quorum_end(quorum, lock);
-}
-
 /* ---- all of it ---- */
 
 int main(void)
@@ -371,7 +321,6 @@ int main(void)
 		quorum_test(wait_can_be_given_up),
 		quorum_test(acquired_and_unread_is_given_up_as_well),
 		quorum_test(bad_arguments_are_refused),
-		quorum_test(child_leaves_the_parents_hold_alone),
 	};
 	int failed = cmocka_run_group_tests_name("blocking", tests, quorum_start, quorum_stop);
 

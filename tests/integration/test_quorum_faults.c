@@ -290,7 +290,7 @@ static void make_trouble(size_t step)
 
 static void contend_with(int processes, int rounds, bool troubled)
 {
-	struct hold *holds = calloc((size_t)(processes * rounds), sizeof(*holds));
+	struct hold *holds = calloc((size_t)processes * (size_t)rounds, sizeof(*holds));
 	int pipes[2], running = processes;
 	size_t count = 0;
 
@@ -306,7 +306,7 @@ static void contend_with(int processes, int rounds, bool troubled)
 		}
 	}
 	close(pipes[1]);
-	for (size_t step = 0; troubled && step < 2 * SERVERS; step++)
+	for (size_t step = 0; troubled && step < (size_t)SERVERS * 2; step++)
 		make_trouble(step);
 	while (read(pipes[0], &holds[count], sizeof(*holds)) == (ssize_t)sizeof(*holds))
 		count++;
@@ -335,6 +335,57 @@ static void processes_never_hold_it_at_once_whatever_two_servers_do(void **state
 	contend_with(6, test_scaled(20), true);
 }
 
+/* ---- forks ---- */
+
+static void in_a_child(redislock_quorum *quorum, redislock_quorum_lock *lock)
+{
+	redislock_quorum_lock *made = NULL;
+	char text[64];
+
+	child_check(quorum_acquire(quorum, lock) == REDISLOCK_FORKED);
+	child_check(redislock_quorum_lock_new(quorum, "x", 1, &made) == REDISLOCK_FORKED);
+	child_check(redislock_quorum_lock_set_wait_ms(lock, 1) == REDISLOCK_FORKED);
+	child_check(redislock_quorum_lock_token(lock, text, sizeof(text)) == REDISLOCK_FORKED);
+	child_check(redislock_quorum_lock_is_held(lock) == 0);
+	child_check(eventloop || redislock_quorum_interrupt(quorum) == REDISLOCK_FORKED);
+	quorum_end(quorum, lock);
+#ifdef __SANITIZE_THREAD__
+	if (!eventloop)
+		return; /* it takes a thread of the child's for the one of the parent's that isn't there */
+#endif
+	quorum = quorum_new();
+	child_check(quorum != NULL);
+	lock = quorum_lock(quorum, "forked");
+	child_check(lock != NULL);
+	child_check(quorum_try(quorum, lock) == REDISLOCK_NOT_ACQUIRED);
+	quorum_end(quorum, lock);
+}
+
+static void child_leaves_the_parents_hold_alone(void **state)
+{
+	redislock_quorum *quorum = quorum_new();
+	redislock_quorum_lock *lock = quorum_lock(quorum, "forked");
+	int status;
+	pid_t child;
+
+	(void)state;
+	assert_status(redislock_quorum_lock_set_renewal(lock, 1), REDISLOCK_OK);
+	assert_status(quorum_acquire(quorum, lock), REDISLOCK_OK);
+	turn_until(quorum, redislock_quorum_lock_agreed(lock) == SERVERS);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		in_a_child(quorum, lock);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_int_equal(how_many_have("forked"), SERVERS);
+	turn_until(quorum, quorum_renewed_since(lock, test_now_ms() - TTL_MS / 3));
+	assert_status(quorum_release(quorum, lock), REDISLOCK_OK);
+	quorum_end(quorum, lock);
+}
+
 /* ---- all of it ---- */
 
 int main(void)
@@ -350,8 +401,12 @@ int main(void)
 		quorum_test(hold_whose_majority_stands_still_is_told_lost_when_it_ends),
 		quorum_test(processes_never_hold_it_at_once),
 		quorum_test(processes_never_hold_it_at_once_whatever_two_servers_do),
+		quorum_test(child_leaves_the_parents_hold_alone),
 	};
-	int failed = cmocka_run_group_tests_name("blocking", tests, quorum_start, quorum_stop);
+	int failed;
+
+	server_timeout_ms = 2000;
+	failed = cmocka_run_group_tests_name("blocking", tests, quorum_start, quorum_stop);
 
 	eventloop = true;
 	return failed + cmocka_run_group_tests_name("event loop", tests, quorum_start, quorum_stop);

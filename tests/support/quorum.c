@@ -8,6 +8,7 @@
 struct test_server servers[SERVERS];
 bool stopped[SERVERS];
 bool eventloop;
+int64_t server_timeout_ms = 20000;
 
 /* ---- the servers ---- */
 
@@ -87,7 +88,7 @@ redislock_quorum *quorum_new(void)
 	for (size_t i = 0; status == REDISLOCK_OK && i < SERVERS; i++)
 		status = redislock_quorum_add_server(quorum, servers[i].url);
 	if (status == REDISLOCK_OK)
-		status = redislock_quorum_set_server_timeout_ms(quorum, SERVER_TIMEOUT_MS);
+		status = redislock_quorum_set_server_timeout_ms(quorum, server_timeout_ms);
 	if (status == REDISLOCK_OK)
 		return quorum;
 	redislock_quorum_free(quorum);
@@ -129,7 +130,7 @@ void quorum_turn(redislock_quorum *quorum, int most_ms)
 
 redislock_event *quorum_event(redislock_quorum *quorum)
 {
-	const int64_t until = test_now_ms() + 2 * TEST_DEADLINE_MS;
+	const int64_t until = test_now_ms() + (int64_t)TEST_DEADLINE_MS * 2;
 	redislock_event *event = NULL;
 
 	while (redislock_quorum_next_event(quorum, &event) != REDISLOCK_OK && test_now_ms() < until)

@@ -7,11 +7,12 @@
 
 #include "locks.h"
 
-enum { SERVERS = 5, MAJORITY = 3, TTL_MS = 6000, SERVER_TIMEOUT_MS = 1000, TEST_TAG = 7 };
+enum { SERVERS = 5, MAJORITY = 3, TTL_MS = 8000, TEST_TAG = 7 };
 
 extern struct test_server servers[SERVERS]; /* with their data on disk */
 extern bool stopped[SERVERS];
-extern bool eventloop; /* the form */
+extern bool eventloop;            /* the form */
+extern int64_t server_timeout_ms; /* long, unless some are to let it pass */
 
 /* For groups of tests: starts the servers, ends them, and undoes whatever a test has done to them. */
 int quorum_start(void **state);
