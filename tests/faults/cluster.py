@@ -43,6 +43,19 @@ def until(condition, what):
         time.sleep(0.02)
 
 
+def need_shards(folder):
+    """A cluster that redislock can use publishes by slots."""
+    server = Server(os.path.join(folder, "single"), False)
+    server.start()
+    try:
+        server.command("PUBSUB", "SHARDNUMSUB")
+    except Refused as error:
+        print("SKIP: the server doesn't publish by slots, as a cluster needs it; Redis does since 7.0")
+        raise SystemExit(77) from error
+    finally:
+        server.kill()
+
+
 class Cluster:
     """Where a campaign has a server; a node is told by its number."""
 
@@ -59,6 +72,7 @@ class Cluster:
         return [node.socket for node in self.nodes]
 
     def start(self):
+        need_shards(os.path.dirname(self.nodes[0].folder))
         for number, node in enumerate(self.nodes):
             node.start()
             node.identity = node.command("CLUSTER", "MYID")
