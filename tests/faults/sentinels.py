@@ -82,9 +82,10 @@ class Guarded:
     """What a campaign expects of a server."""
 
     def __init__(self, folder, keeps_data):
-        self.primary = Member(os.path.join(folder, "server0"), keeps_data)
-        self.members = [self.primary] + [Member(os.path.join(folder, f"server{i}"), keeps_data, self.primary) for i in (1, 2)]
-        self.sentinels = [Sentinel(os.path.join(folder, f"sentinel{i}"), self.primary) for i in range(3)]
+        # Short names: the path of a unix socket has little room.
+        self.primary = Member(os.path.join(folder, "p0"), keeps_data)
+        self.members = [self.primary] + [Member(os.path.join(folder, f"p{i}"), keeps_data, self.primary) for i in (1, 2)]
+        self.sentinels = [Sentinel(os.path.join(folder, f"s{i}"), self.primary) for i in range(3)]
         self.url = "redis+sentinel://" + ",".join(f"127.0.0.1:{one.port}" for one in self.sentinels) + "/" + SERVICE
 
     @property
