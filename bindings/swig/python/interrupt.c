@@ -167,7 +167,8 @@ static int32_t acquire_interruptibly(void *lock, bool quorum)
 	of_quorum = quorum;
 	pthread_mutex_unlock(&mutex);
 	int former = set_wakeup_fd(wake_up[WRITER]);
-	int32_t status = acquire(lock, quorum);
+	/* One that came before that has written nothing here. */
+	int32_t status = PyErr_CheckSignals() == 0 ? acquire(lock, quorum) : REDISLOCK_INTERRUPTED;
 	set_wakeup_fd(former);
 	pthread_mutex_lock(&mutex);
 	waited_for = NULL;

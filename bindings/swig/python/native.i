@@ -24,8 +24,15 @@
 %rename(quorum_lock_acquire) rlp_quorum_acquire;
 %rename(lock_give_up) rlp_give_up;
 %rename(set_main_thread) rlp_set_main_thread;
+%exception {
+	$action
+	if (PyErr_Occurred()) {
+		SWIG_fail;
+	}
+}
 int32_t rlp_acquire(redislock_lock *lock);
 int32_t rlp_quorum_acquire(redislock_quorum_lock *lock);
+%exception;
 int32_t rlp_give_up(redislock_lock *lock);
 void rlp_set_main_thread(uint64_t ident, PyObject *setter);
 
