@@ -139,9 +139,35 @@ static int32_t acquire(void *lock, bool quorum)
 	return status;
 }
 
+/* An exception, put aside: nothing of Python's may be called while one is set. */
+struct raised {
+	PyObject *type, *value, *trace;
+};
+
+static struct raised take_raised(void)
+{
+	struct raised raised = { NULL, NULL, NULL };
+#if PY_VERSION_HEX >= 0x030C0000
+	raised.value = PyErr_GetRaisedException();
+#else
+	PyErr_Fetch(&raised.type, &raised.value, &raised.trace);
+#endif
+	return raised;
+}
+
+static void raise_again(struct raised raised)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+	PyErr_SetRaisedException(raised.value);
+#else
+	PyErr_Restore(raised.type, raised.value, raised.trace);
+#endif
+}
+
 /* Python's function of that name, which no C API has; the former descriptor. */
 static int set_wakeup_fd(int fd)
 {
+	struct raised raised = take_raised();
 	int former = -1;
 	PyObject *number = PyLong_FromLong(fd);
 	PyObject *answer = number != NULL ? PyObject_CallOneArg(wakeup_setter, number) : NULL;
@@ -151,6 +177,7 @@ static int set_wakeup_fd(int fd)
 	PyErr_Clear(); /* the former one may be closed by now; and other interpreters than the main one have none */
 	Py_XDECREF(answer);
 	Py_XDECREF(number);
+	raise_again(raised);
 	return former;
 }
 
