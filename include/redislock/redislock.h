@@ -35,8 +35,8 @@
  * Forks. A child process must not use the handles that it inherits: every call answers REDISLOCK_FORKED and sends
  * nothing. Freeing them is allowed, silent and leaves the parent's lock alone. A client made in the child works.
  *
- * Signals. The library installs no handler, blocks all signals in the threads that it may start (one for a client, one for
- * a quorum), and never raises SIGPIPE. See redislock_client_set_interruptible() and redislock_client_interrupt().
+ * Signals. The library installs no handler, blocks all signals in the threads that it may start (one for a client, one
+ * for a quorum), and never raises SIGPIPE. See redislock_client_set_interruptible() and redislock_client_interrupt().
  *
  * Two forms. A client is made for one of them. Blocking, by redislock_client_new(): calls wait for what they do.
  * Event loop, by redislock_client_new_eventloop(): things are started, and told by events; nothing waits, and there is
@@ -535,11 +535,11 @@ int32_t redislock_client_start_break(redislock_client *client, const void *name,
  * It is the algorithm that is known as Redlock. What it can't do: there is no queue, as no server sees all waiters, and
  * no fence, as no number rises on all servers alike. Without a fence nothing can refuse a holder that was held up for
  * longer than its lease and doesn't know it yet. And two may hold the lock at once if clocks run apart by more than the
- * safety margin, or if a server restarts without its data while the lock is held: let such a server stay away for as long
- * as the longest TTL, or keep the data (appendonly yes, appendfsync always).
+ * safety margin, or if a server restarts without its data while the lock is held: let such a server stay away for as
+ * long as the longest TTL, or keep the data (appendonly yes, appendfsync always).
  *
- * Threads, forks, signals and the two forms are as for clients and locks. In the blocking form each quorum has a thread,
- * from the first call that waits.
+ * Threads, forks, signals and the two forms are as for clients and locks. In the blocking form each quorum has a
+ * thread, from the first call that waits.
  */
 
 /* Makes a quorum without servers, for the blocking form.
@@ -555,8 +555,8 @@ int32_t redislock_quorum_new_eventloop(redislock_quorum **quorum);
  *
  * url      that of redislock_client_new(); a host and port or a socket that isn't there yet, whatever the database
  *
- * REDISLOCK_OK; what redislock_client_new() answers to that URL; REDISLOCK_INVALID_ARGUMENT also for a server that is there
- * already and for the 32nd; REDISLOCK_IN_USE while there are locks. Any thread. Since 1.0. */
+ * REDISLOCK_OK; what redislock_client_new() answers to that URL; REDISLOCK_INVALID_ARGUMENT also for a server that is
+ * there already and for the 32nd; REDISLOCK_IN_USE while there are locks. Any thread. Since 1.0. */
 int32_t redislock_quorum_add_server(redislock_quorum *quorum, const char *url);
 
 /* Gives up the caller's reference. The quorum ends with its last lock. Whoever ends it waits for each server no longer
@@ -568,7 +568,8 @@ void redislock_quorum_free(redislock_quorum *quorum);
  * timeout_ms: 1 to 2^31-1. REDISLOCK_OK or REDISLOCK_INVALID_ARGUMENT. Any thread. Since 1.0. */
 int32_t redislock_quorum_set_server_timeout_ms(redislock_quorum *quorum, int64_t timeout_ms);
 
-/* Whether a signal that arrives in a waiting thread ends its wait; as redislock_client_set_interruptible(). Blocking form.
+/* Whether a signal that arrives in a waiting thread ends its wait; as redislock_client_set_interruptible(). Blocking
+ * form.
  * on: 0 or 1. REDISLOCK_OK or REDISLOCK_INVALID_ARGUMENT. Any thread. Since 1.0. */
 int32_t redislock_quorum_set_interruptible(redislock_quorum *quorum, int32_t on);
 
@@ -601,16 +602,17 @@ void redislock_quorum_lock_free(redislock_quorum_lock *lock);
 int32_t redislock_quorum_lock_set_ttl_ms(redislock_quorum_lock *lock, int64_t ttl_ms);
 
 /* Whether the lease is kept alive until the lock is released: on each server at a third of its TTL, and where it failed
- * or the lock isn't held again a twelfth later. on: 0 or 1. Results as of redislock_quorum_lock_set_ttl_ms(). Since 1.0. */
+ * or the lock isn't held again a twelfth later. on: 0 or 1. Results as of redislock_quorum_lock_set_ttl_ms().
+ * Since 1.0. */
 int32_t redislock_quorum_lock_set_renewal(redislock_quorum_lock *lock, int32_t on);
 
 /* How long redislock_quorum_lock_acquire() waits. Default 60000.
- * wait_ms: 0 tries once; up to 2^53-1; REDISLOCK_FOREVER. Results as of redislock_quorum_lock_set_ttl_ms(); it may be set
- * while the lock is held. Since 1.0. */
+ * wait_ms: 0 tries once; up to 2^53-1; REDISLOCK_FOREVER. Results as of redislock_quorum_lock_set_ttl_ms(); it may be
+ * set while the lock is held. Since 1.0. */
 int32_t redislock_quorum_lock_set_wait_ms(redislock_quorum_lock *lock, int64_t wait_ms);
 
-/* The mean pause between two tries. Default 100. Each pause is half of it to one and a half at random, so that those who
- * have split the votes don't meet again and again.
+/* The mean pause between two tries. Default 100. Each pause is half of it to one and a half at random, so that those
+ * who have split the votes don't meet again and again.
  * interval_ms: 1 to 2^31-1. Results as of redislock_quorum_lock_set_ttl_ms(). Since 1.0. */
 int32_t redislock_quorum_lock_set_spin_interval_ms(redislock_quorum_lock *lock, int64_t interval_ms);
 
@@ -622,40 +624,41 @@ int32_t redislock_quorum_lock_set_owner(redislock_quorum_lock *lock, const char 
 /* Takes the lock, waiting for it as long as set. Blocking form.
  *
  * REDISLOCK_OK: a majority holds it, and still does for a while. REDISLOCK_NOT_ACQUIRED: others held so much of it that
- * there was none until the wait ended. REDISLOCK_INTERRUPTED: see redislock_quorum_interrupt(); calling again begins anew.
- * REDISLOCK_IN_USE: held already, or another caller is busy with it. REDISLOCK_LOST: a lease under renewal was lost since
- * the last call; the handle is free again. Else what the first of the servers that failed had to say: too few are left for
- * a majority. Whatever was taken is given back on every server, also on those that didn't answer, as soon as they do.
+ * there was none until the wait ended. REDISLOCK_INTERRUPTED: see redislock_quorum_interrupt(); calling again begins
+ * anew. REDISLOCK_IN_USE: held already, or another caller is busy with it. REDISLOCK_LOST: a lease under renewal was
+ * lost since the last call; the handle is free again. Else what the first of the servers that failed had to say: too
+ * few are left for a majority. Whatever was taken is given back on every server, also on those that didn't answer, as
+ * soon as they do.
  *
- * Returns within the wait and two timeouts of a server. Where a majority could never be reached that is reported at once;
- * once it was reached the wait goes on. One caller at a time. Since 1.0. */
+ * Returns within the wait and two timeouts of a server. Where a majority could never be reached that is reported at
+ * once; once it was reached the wait goes on. One caller at a time. Since 1.0. */
 int32_t redislock_quorum_lock_acquire(redislock_quorum_lock *lock);
 
 /* Releases the lock on every server. Blocking form.
  *
- * REDISLOCK_OK: others can have it. REDISLOCK_NOT_OWNED: this handle doesn't hold it. REDISLOCK_LOST: it had ended before.
- * Else a failure: too few servers have confirmed it, and it may be locked until its TTL ends. The handle is free again in
- * any case, and servers that didn't answer are told for a minute, as soon as they do.
+ * REDISLOCK_OK: others can have it. REDISLOCK_NOT_OWNED: this handle doesn't hold it. REDISLOCK_LOST: it had ended
+ * before. Else a failure: too few servers have confirmed it, and it may be locked until its TTL ends. The handle is
+ * free again in any case, and servers that didn't answer are told for a minute, as soon as they do.
  *
  * Returns within the timeout of a server. One caller at a time. Since 1.0. */
 int32_t redislock_quorum_lock_release(redislock_quorum_lock *lock);
 
 /* Sets the lease to a TTL counted from now; a renewed lease goes on with it. Blocking form.
- * ttl_ms: 1 to 2^53-1. REDISLOCK_OK: on a majority. REDISLOCK_INVALID_ARGUMENT, REDISLOCK_NOT_OWNED, REDISLOCK_LOST, or a
- * failure, after which the former lease still counts, or the new one where that is shorter. Returns within the timeout of
- * a server. One caller at a time. Since 1.0. */
+ * ttl_ms: 1 to 2^53-1. REDISLOCK_OK: on a majority. REDISLOCK_INVALID_ARGUMENT, REDISLOCK_NOT_OWNED, REDISLOCK_LOST, or
+ * a failure, after which the former lease still counts, or the new one where that is shorter. Returns within the
+ * timeout of a server. One caller at a time. Since 1.0. */
 int32_t redislock_quorum_lock_extend(redislock_quorum_lock *lock, int64_t ttl_ms);
 
-/* Whether the lock is held by a majority, by this process's own monotonic clock; nothing is sent. 1 or 0; 0 for NULL, in a
- * forked child, and from the moment a release is sent. Any thread. Since 1.0. */
+/* Whether the lock is held by a majority, by this process's own monotonic clock; nothing is sent. 1 or 0; 0 for NULL,
+ * in a forked child, and from the moment a release is sent. Any thread. Since 1.0. */
 int32_t redislock_quorum_lock_is_held(redislock_quorum_lock *lock);
 
 /* How long a majority is sure to hold the lock still: milliseconds, 0 when not held. Nothing is sent. Any thread.
  * Since 1.0. */
 int64_t redislock_quorum_lock_remaining_ms(redislock_quorum_lock *lock);
 
-/* On how many servers the lock is held now, as far as is known; 0 while it isn't held by a majority. Nothing is sent. Any
- * thread. Since 1.0. */
+/* On how many servers the lock is held now, as far as is known; 0 while it isn't held by a majority. Nothing is sent.
+ * Any thread. Since 1.0. */
 int32_t redislock_quorum_lock_agreed(redislock_quorum_lock *lock);
 
 /* The token of the present or last acquisition. On the servers it is followed by a dot and a number, another for each
@@ -672,8 +675,8 @@ const char *redislock_quorum_lock_name(redislock_quorum_lock *lock, size_t *leng
 int32_t redislock_quorum_lock_interrupt(redislock_quorum_lock *lock);
 
 /* The text of the lock's last failure, and what each server that failed last had to say; also while the lock is held.
- * text receives it, cut to fit and NUL-terminated; size is its capacity in bytes: 100 and 300 for each server are enough.
- * REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT or REDISLOCK_FORKED. Any thread. Since 1.0. */
+ * text receives it, cut to fit and NUL-terminated; size is its capacity in bytes: 100 and 300 for each server are
+ * enough. REDISLOCK_OK, REDISLOCK_INVALID_ARGUMENT or REDISLOCK_FORKED. Any thread. Since 1.0. */
 int32_t redislock_quorum_lock_error(redislock_quorum_lock *lock, char *text, size_t size);
 
 /* The descriptor to poll for reading; as redislock_client_fd(). Event loop. Since 1.0. */
@@ -703,8 +706,8 @@ int32_t redislock_quorum_lock_start_release(redislock_quorum_lock *lock, uint64_
 int32_t redislock_quorum_lock_start_extend(redislock_quorum_lock *lock, int64_t ttl_ms, uint64_t tag);
 
 /* Gives up an acquire that was started and whose event has not been read. Event loop. REDISLOCK_OK:
- * REDISLOCK_EVENT_CANCELLED with its tag will come, and no other event of it. REDISLOCK_END: there is no such acquire, or
- * it has failed already, and its event is waiting. One caller at a time. Since 1.0. */
+ * REDISLOCK_EVENT_CANCELLED with its tag will come, and no other event of it. REDISLOCK_END: there is no such acquire,
+ * or it has failed already, and its event is waiting. One caller at a time. Since 1.0. */
 int32_t redislock_quorum_lock_cancel(redislock_quorum_lock *lock);
 
 /* ---- looking from outside -----------------------------------------------------------------------------------------
