@@ -152,9 +152,10 @@ const char *redislock_error_name(int32_t status);
 /* Makes a client. It connects at its first use, or when redislock_client_connect() asks it to.
  *
  * url      redis://[user[:password]@]host[:port][/db], the same with rediss:// for TLS, unix:///path[?db=N],
- *          redis+sentinel://[user[:password]@]host[:port],host[:port].../service[/db], or
- *          redis+cluster://[user[:password]@]host[:port],host[:port]..., NUL-terminated, at most 4096 bytes. The parts
- *          are percent-decoded; an IPv6 address stands in brackets; user may be empty (redis://:password@host).
+ *          redis+sentinel://[user[:password]@]host,host.../service[/db], or
+ *          redis+cluster://[user[:password]@]host,host..., each host with its :port there, too; NUL-terminated, at
+ *          most 4096 bytes. The parts are percent-decoded; an IPv6 address stands in brackets; user may be empty
+ *          (redis://:password@host).
  * client   where the handle is written; NULL is written on failure. The caller frees it.
  *
  * REDISLOCK_OK; REDISLOCK_INVALID_ARGUMENT for a URL that can't be read (redislock_url_error() says which part);
