@@ -63,7 +63,7 @@ static void call_done(struct rlk_engine *engine, struct rlk_call *call)
 	decided(driver_of(engine), call->waiter, call->status);
 }
 
-static void signal_fd(int fd)
+void rlk_signal_fd(int fd)
 {
 	uint64_t one = 1;
 	int error = errno;
@@ -78,7 +78,7 @@ static void job_lost(struct rlk_engine *engine, struct rlk_job *job)
 	struct rlk_blocking *driver = driver_of(engine);
 	int fd = atomic_load(&driver->lost_fd);
 	if (job->machine.renew && fd >= 0) {
-		signal_fd(fd);
+		rlk_signal_fd(fd);
 	} else if (job->machine.renew) {
 		driver->lost_already = true;
 	}
@@ -133,7 +133,7 @@ void rlk_blocking_clear(struct rlk_blocking *driver, bool forked)
 
 void rlk_blocking_wake(struct rlk_blocking *driver)
 {
-	signal_fd(driver->wake_fd);
+	rlk_signal_fd(driver->wake_fd);
 }
 
 void rlk_blocking_interrupt(struct rlk_blocking *driver, atomic_uint *interrupts)

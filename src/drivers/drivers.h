@@ -163,4 +163,12 @@ void rlk_timer_set(int timer_fd, int64_t *timer_at, int64_t at);
 /* Takes the first notice, or NULL. */
 struct rlk_notice *rlk_loop_next(struct rlk_loop *loop);
 
+/* ---- what a quorum has in common with the drivers ---- */
+
+/* Makes an eventfd readable; safe in a signal handler. */
+void rlk_signal_fd(int fd);
+
+/* The event that tells of an operation's outcome. */
+int32_t rlk_event_type(enum rlk_operation operation, int32_t status);
+
 #endif

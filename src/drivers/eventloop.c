@@ -47,7 +47,7 @@ static struct rlk_loop *loop_of(struct rlk_engine *engine)
 	return (struct rlk_loop *)(void *)engine; /* its first member's first member */
 }
 
-static int32_t type_of(enum rlk_operation operation, int32_t status)
+int32_t rlk_event_type(enum rlk_operation operation, int32_t status)
 {
 	if (operation == RLK_CANCELLATION) {
 		return REDISLOCK_EVENT_CANCELLED;
@@ -82,7 +82,7 @@ static void job_done(struct rlk_engine *engine, struct rlk_job *job)
 	} else if (operation == RLK_CANCELLATION && (status == REDISLOCK_LOST || status == REDISLOCK_NOT_OWNED)) {
 		status = REDISLOCK_OK; /* it was to be given up */
 	}
-	queue(loop_of(engine), &task->done, type_of(operation, status), status, task->tag);
+	queue(loop_of(engine), &task->done, rlk_event_type(operation, status), status, task->tag);
 }
 
 static void job_lost(struct rlk_engine *engine, struct rlk_job *job)

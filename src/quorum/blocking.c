@@ -9,16 +9,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-static void signal_fd(int fd)
-{
-	uint64_t one = 1;
-	int error = errno;
-	/* A full counter is readable already. */
-	ssize_t written = write(fd, &one, sizeof one);
-	(void)written;
-	errno = error;
-}
-
 static void *drive(void *argument)
 {
 	redislock_quorum *quorum = argument;
@@ -48,7 +38,7 @@ void rlk_quorum_end_thread(redislock_quorum *quorum)
 {
 	if (quorum->runs) {
 		atomic_store(&quorum->ends, true);
-		signal_fd(quorum->wake_fd);
+		rlk_signal_fd(quorum->wake_fd);
 		pthread_join(quorum->thread, NULL);
 	}
 }
@@ -58,7 +48,7 @@ void rlk_quorum_end_thread(redislock_quorum *quorum)
 void rlk_quorum_decided(redislock_quorum_lock *lock)
 {
 	if (lock->done_fd >= 0) {
-		signal_fd(lock->done_fd);
+		rlk_signal_fd(lock->done_fd);
 	}
 }
 
@@ -178,7 +168,7 @@ static int32_t raise_interrupt(redislock_quorum *quorum, atomic_uint *interrupts
 		return REDISLOCK_WRONG_MODE;
 	}
 	atomic_fetch_add(interrupts, 1);
-	signal_fd(quorum->wake_fd);
+	rlk_signal_fd(quorum->wake_fd);
 	return REDISLOCK_OK;
 }
 
@@ -208,7 +198,7 @@ void rlk_quorum_lost(redislock_quorum_lock *lock)
 	if (quorum->form == RLK_EVENTLOOP) {
 		lock->lost_unread = true;
 	} else if (lock->renew && quorum->lost_fd >= 0) {
-		signal_fd(quorum->lost_fd);
+		rlk_signal_fd(quorum->lost_fd);
 	} else if (lock->renew) {
 		quorum->lost_already = true;
 	}

@@ -47,32 +47,11 @@ RLK_EXPORT int32_t redislock_quorum_dispatch(redislock_quorum *quorum)
 
 /* ---- events ---- */
 
-static int32_t type_of(enum rlk_operation operation, int32_t status)
-{
-	if (operation == RLK_CANCELLATION) {
-		return REDISLOCK_EVENT_CANCELLED;
-	}
-	if (status == REDISLOCK_NOT_ACQUIRED) {
-		return REDISLOCK_EVENT_NOT_ACQUIRED;
-	}
-	if (status != REDISLOCK_OK) {
-		return REDISLOCK_EVENT_FAILED;
-	}
-	switch (operation) {
-	case RLK_ACQUIRE:
-		return REDISLOCK_EVENT_ACQUIRED;
-	case RLK_RELEASE:
-		return REDISLOCK_EVENT_RELEASED;
-	default:
-		return REDISLOCK_EVENT_EXTENDED;
-	}
-}
-
 /* Reads what there is to tell of a lock: what it was asked for, then a loss of what that brought. */
 static bool take(redislock_quorum_lock *lock, struct redislock_event *event)
 {
 	if (lock->operation != RLK_NO_OPERATION && lock->decided) {
-		*event = (struct redislock_event) { .type = type_of(lock->operation, lock->status),
+		*event = (struct redislock_event) { .type = rlk_event_type(lock->operation, lock->status),
 			                            .status = lock->operation == RLK_CANCELLATION ? REDISLOCK_OK
 			                                                                          : lock->status,
 			                            .tag = lock->tag,
