@@ -2,6 +2,7 @@
  *
  * Many processes take turns on one name, hold it for a random while, and log what they saw. Afterwards the logs must
  * show no overlap, rising fences, and nobody who overtook a waiter that was in the queue before he asked. */
+#include "fork.h"
 #include "locks.h"
 
 #include <errno.h>
@@ -197,7 +198,7 @@ static struct hold *run_contenders(const int32_t kinds[2], const char *name, int
 
 	assert_true(holds != MAP_FAILED);
 	for (int i = 0; i < PROCESSES; i++) {
-		children[i] = fork();
+		children[i] = test_fork();
 		assert_true(children[i] >= 0);
 		if (children[i] == 0)
 			contender(kinds[i % 2], name, holds + i * rounds, rounds, (unsigned)i + 1);

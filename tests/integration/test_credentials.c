@@ -4,6 +4,7 @@
  * process of its own, which knows the passwords only as constants that can't be written, looks into all its memory that
  * can be. */
 #include "locks.h"
+#include "fork.h"
 #include "waiter.h"
 
 #include <fcntl.h>
@@ -279,7 +280,7 @@ static void assert_leaves_nothing(const char *which)
 {
 	char port[16];
 	int status;
-	pid_t pid = fork();
+	pid_t pid = test_fork();
 
 	assert_true(pid >= 0);
 	snprintf(port, sizeof(port), "%d", server.port);

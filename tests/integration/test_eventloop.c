@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The event-loop form by its own calls: one descriptor, starts, events, cancelling and freeing at every stage. */
+#include "fork.h"
 #include "locks.h"
 
 #include <poll.h>
@@ -519,7 +520,7 @@ static void child_is_told_forked_and_the_parents_loop_goes_on(void **state)
 	(void)state;
 	assert_status(redislock_lock_start_acquire(lock, 1), REDISLOCK_OK);
 	assert_event(client, REDISLOCK_EVENT_ACQUIRED, 1);
-	const pid_t child = fork();
+	const pid_t child = test_fork();
 	if (child == 0) {
 		bool told = redislock_lock_start_release(lock, 2) == REDISLOCK_FORKED &&
 		            redislock_client_dispatch(client) == REDISLOCK_FORKED &&
@@ -550,7 +551,7 @@ static void closed_socket_that_a_child_has_disturbs_nothing(void **state)
 	(void)state;
 	assert_status(redislock_client_start_ping(client, 1), REDISLOCK_OK);
 	assert_event(client, REDISLOCK_EVENT_ANSWERED, 1);
-	const pid_t child = fork();
+	const pid_t child = test_fork();
 	if (child == 0) {
 		pause();
 		_exit(0);

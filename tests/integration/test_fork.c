@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A child process must not use what it inherited, and can't do harm with it. */
+#include "fork.h"
 #include "locks.h"
 
 #include <errno.h>
@@ -85,7 +86,7 @@ static void child_is_told_forked_and_the_parents_lock_is_intact(void **state)
 	assert_status(redislock_lock_acquire(lock), REDISLOCK_OK);
 	for (int order = 0; order < 3; order++) {
 		const int connections = test_connections(&server, "name=parent ");
-		pid_t child = fork();
+		pid_t child = test_fork();
 
 		if (child == 0) {
 			use_inherited(client, lock);
@@ -117,7 +118,7 @@ static void child_is_told_forked_and_the_parents_lock_is_intact(void **state)
 static void unused_client_is_forked_as_well(void **state)
 {
 	redislock_client *client = test_client(server.url);
-	pid_t child = fork();
+	pid_t child = test_fork();
 
 	(void)state;
 	if (child == 0) {
@@ -137,7 +138,7 @@ static void grandchild_is_told_forked_of_both(void **state)
 
 	(void)state;
 	assert_status(redislock_client_ping(client), REDISLOCK_OK);
-	child = fork();
+	child = test_fork();
 	if (child == 0) {
 		redislock_client *own;
 		pid_t grandchild;
@@ -145,7 +146,7 @@ static void grandchild_is_told_forked_of_both(void **state)
 
 		check(redislock_client_new(server.url, &own) == REDISLOCK_OK);
 		check(redislock_client_ping(own) == REDISLOCK_OK);
-		grandchild = fork();
+		grandchild = test_fork();
 		if (grandchild == 0) {
 			check(redislock_client_ping(own) == REDISLOCK_FORKED);
 			check(redislock_client_ping(client) == REDISLOCK_FORKED);

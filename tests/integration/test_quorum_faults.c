@@ -2,6 +2,7 @@
  *
  * A lock on five servers, of which two may be dead, stand still or be slow at any time. With three of them it fails
  * cleanly. In the blocking form, then in an event loop. */
+#include "fork.h"
 #include "quorum.h"
 
 #include <stdio.h>
@@ -297,7 +298,7 @@ static void contend_with(int processes, int rounds, bool troubled)
 	assert_non_null(holds);
 	assert_int_equal(pipe(pipes), 0);
 	for (int i = 0; i < processes; i++) {
-		pid_t child = fork();
+		pid_t child = test_fork();
 
 		assert_true(child >= 0);
 		if (child == 0) {
@@ -372,7 +373,7 @@ static void child_leaves_the_parents_hold_alone(void **state)
 	assert_status(redislock_quorum_lock_set_renewal(lock, 1), REDISLOCK_OK);
 	assert_status(quorum_acquire(quorum, lock), REDISLOCK_OK);
 	turn_until(quorum, redislock_quorum_lock_agreed(lock) == SERVERS);
-	child = fork();
+	child = test_fork();
 	assert_true(child >= 0);
 	if (child == 0) {
 		in_a_child(quorum, lock);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent.h"
+#include "fork.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -100,7 +101,7 @@ void agent_start(struct agent *agent, const struct agent_options *options)
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	agent->pid = fork();
+	agent->pid = test_fork();
 	assert_true(agent->pid >= 0);
 	if (agent->pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);

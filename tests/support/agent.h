@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * An agent: a process of its own with one client and one lock, that does what it is told. It can be killed or stopped
- * at any moment, as real users of locks are. Agents are to be started while the test has no threads. */
+ * at any moment, as real users of locks are. Other threads of the test must come to rest while one starts. */
 #ifndef TEST_AGENT_H
 #define TEST_AGENT_H
 

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fork() for a test whose process has other threads. */
+#ifndef TEST_FORK_H
+#define TEST_FORK_H
+
+#include <sys/types.h>
+
+/* fork(), in a moment in which every other thread of this process waits for something. The allocator of
+ * AddressSanitizer doesn't look after its locks in a fork: what another thread held, as it does while it starts, is
+ * held in the child for ever. -1 with EBUSY when there was no such moment for half a minute. */
+pid_t test_fork(void);
+
+#endif
