@@ -73,7 +73,7 @@ int32_t rlk_address_set(char **text, const char *value);
 /* Wipes and frees what the address owns, and leaves it empty. */
 void rlk_address_clear(struct rlk_address *address);
 
-/* ---- connection.c ---- */
+/* ---- connection.c, opening.c ---- */
 
 enum rlk_connection_state {
 	RLK_CLOSED,  /* never opened, closed, or broken: see rlk_connection_failure() */
