@@ -5,21 +5,11 @@
 #include "locks.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static struct test_server server;
-
-/* In the child: a check that failed is the exit status. */
-#define check(condition)                                                                                               \
-	do {                                                                                                           \
-		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "child: line %d: %s\n", __LINE__, #condition);                                 \
-			_exit(1);                                                                                      \
-		}                                                                                                      \
-	} while (0)
 
 static void await_child(pid_t child)
 {
@@ -39,21 +29,21 @@ static void use_inherited(redislock_client *client, redislock_lock *lock)
 	redislock_list *list = NULL;
 	char token[129];
 
-	check(redislock_lock_acquire(lock) == REDISLOCK_FORKED);
-	check(redislock_lock_release(lock) == REDISLOCK_FORKED);
-	check(redislock_lock_extend(lock, 1000) == REDISLOCK_FORKED);
-	check(redislock_lock_cancel(lock) == REDISLOCK_FORKED);
-	check(redislock_lock_set_ttl_ms(lock, 1000) == REDISLOCK_FORKED);
-	check(redislock_lock_token(lock, token, sizeof(token)) == REDISLOCK_FORKED);
-	check(redislock_lock_is_held(lock) == 0);
-	check(redislock_lock_remaining_ms(lock) == 0);
-	check(redislock_client_connect(client) == REDISLOCK_FORKED);
-	check(redislock_client_ping(client) == REDISLOCK_FORKED);
-	check(redislock_client_break(client, "forked", 6, NULL, 0) == REDISLOCK_FORKED);
-	check(redislock_lock_new(client, REDISLOCK_KIND_PUBSUB, "x", 1, &made) == REDISLOCK_FORKED);
-	check(made == NULL);
-	check(redislock_info_get(client, "forked", 6, &info) == REDISLOCK_FORKED);
-	check(redislock_list_new(client, NULL, &list) == REDISLOCK_FORKED);
+	child_check(redislock_lock_acquire(lock) == REDISLOCK_FORKED);
+	child_check(redislock_lock_release(lock) == REDISLOCK_FORKED);
+	child_check(redislock_lock_extend(lock, 1000) == REDISLOCK_FORKED);
+	child_check(redislock_lock_cancel(lock) == REDISLOCK_FORKED);
+	child_check(redislock_lock_set_ttl_ms(lock, 1000) == REDISLOCK_FORKED);
+	child_check(redislock_lock_token(lock, token, sizeof(token)) == REDISLOCK_FORKED);
+	child_check(redislock_lock_is_held(lock) == 0);
+	child_check(redislock_lock_remaining_ms(lock) == 0);
+	child_check(redislock_client_connect(client) == REDISLOCK_FORKED);
+	child_check(redislock_client_ping(client) == REDISLOCK_FORKED);
+	child_check(redislock_client_break(client, "forked", 6, NULL, 0) == REDISLOCK_FORKED);
+	child_check(redislock_lock_new(client, REDISLOCK_KIND_PUBSUB, "x", 1, &made) == REDISLOCK_FORKED);
+	child_check(made == NULL);
+	child_check(redislock_info_get(client, "forked", 6, &info) == REDISLOCK_FORKED);
+	child_check(redislock_list_new(client, NULL, &list) == REDISLOCK_FORKED);
 }
 
 static void use_new(const char *url)
@@ -61,15 +51,15 @@ static void use_new(const char *url)
 	redislock_client *client;
 	redislock_lock *lock;
 
-	check(redislock_client_new(url, &client) == REDISLOCK_OK);
-	check(redislock_client_ping(client) == REDISLOCK_OK);
-	check(redislock_lock_new(client, REDISLOCK_KIND_PUBSUB, "forked", 6, &lock) == REDISLOCK_OK);
-	check(redislock_lock_set_wait_ms(lock, 0) == REDISLOCK_OK);
-	check(redislock_lock_acquire(lock) == REDISLOCK_NOT_ACQUIRED);
+	child_check(redislock_client_new(url, &client) == REDISLOCK_OK);
+	child_check(redislock_client_ping(client) == REDISLOCK_OK);
+	child_check(redislock_lock_new(client, REDISLOCK_KIND_PUBSUB, "forked", 6, &lock) == REDISLOCK_OK);
+	child_check(redislock_lock_set_wait_ms(lock, 0) == REDISLOCK_OK);
+	child_check(redislock_lock_acquire(lock) == REDISLOCK_NOT_ACQUIRED);
 	redislock_lock_free(lock);
-	check(redislock_lock_new(client, REDISLOCK_KIND_PUBSUB, "of the child", 12, &lock) == REDISLOCK_OK);
-	check(redislock_lock_acquire(lock) == REDISLOCK_OK);
-	check(redislock_lock_release(lock) == REDISLOCK_OK);
+	child_check(redislock_lock_new(client, REDISLOCK_KIND_PUBSUB, "of the child", 12, &lock) == REDISLOCK_OK);
+	child_check(redislock_lock_acquire(lock) == REDISLOCK_OK);
+	child_check(redislock_lock_release(lock) == REDISLOCK_OK);
 	redislock_lock_free(lock);
 	redislock_client_free(client);
 }
@@ -122,7 +112,7 @@ static void unused_client_is_forked_as_well(void **state)
 
 	(void)state;
 	if (child == 0) {
-		check(redislock_client_ping(client) == REDISLOCK_FORKED);
+		child_check(redislock_client_ping(client) == REDISLOCK_FORKED);
 		redislock_client_free(client);
 		_exit(0);
 	}
@@ -144,18 +134,18 @@ static void grandchild_is_told_forked_of_both(void **state)
 		pid_t grandchild;
 		int status = 0;
 
-		check(redislock_client_new(server.url, &own) == REDISLOCK_OK);
-		check(redislock_client_ping(own) == REDISLOCK_OK);
+		child_check(redislock_client_new(server.url, &own) == REDISLOCK_OK);
+		child_check(redislock_client_ping(own) == REDISLOCK_OK);
 		grandchild = test_fork();
 		if (grandchild == 0) {
-			check(redislock_client_ping(own) == REDISLOCK_FORKED);
-			check(redislock_client_ping(client) == REDISLOCK_FORKED);
+			child_check(redislock_client_ping(own) == REDISLOCK_FORKED);
+			child_check(redislock_client_ping(client) == REDISLOCK_FORKED);
 			redislock_client_free(client);
 			redislock_client_free(own);
 			_exit(0);
 		}
-		check(waitpid(grandchild, &status, 0) == grandchild && status == 0);
-		check(redislock_client_ping(own) == REDISLOCK_OK);
+		child_check(waitpid(grandchild, &status, 0) == grandchild && status == 0);
+		child_check(redislock_client_ping(own) == REDISLOCK_OK);
 		_exit(0);
 	}
 	await_child(child);

@@ -67,13 +67,4 @@ int64_t quorum_held_until(redislock_quorum_lock *lock);
 /* Whether a majority has renewed the lease since then. */
 bool quorum_renewed_since(redislock_quorum_lock *lock, int64_t moment);
 
-/* In a child: a check that failed is the exit status. */
-#define child_check(condition)                                                                                         \
-	do {                                                                                                           \
-		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "child: line %d: %s\n", __LINE__, #condition);                                 \
-			_exit(1);                                                                                      \
-		}                                                                                                      \
-	} while (0)
-
 #endif
