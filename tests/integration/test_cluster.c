@@ -150,9 +150,9 @@ static void confirmation_follows_its_slot(void **state)
 	assert_status(redislock_client_set_min_replicas(client, 1, INT32_MAX), REDISLOCK_OK);
 	test_server_pause(&cluster.nodes[TEST_PRIMARIES]);
 	waiter_start(&waiter, lock);
-	test_eventually(test_connections(&cluster.nodes[0], "cmd=wait") == 1);
+	test_eventually(test_connections(&cluster.nodes[0], "flags=b") == 1);
 	test_number(&cluster.nodes[0], "CLIENT", "KILL", "TYPE", "normal", NULL);
-	test_eventually(test_connections(&cluster.nodes[0], "cmd=wait") == 1);
+	test_eventually(test_connections(&cluster.nodes[0], "flags=b") == 1);
 	test_cluster_move_begin(&cluster, name, 0, 1);
 	test_cluster_move_keys(&cluster, name, 0, 1);
 	test_cluster_move_end(&cluster, name, 0, 1);

@@ -150,7 +150,7 @@ static void others_go_on_while_replicas_are_waited_for(void **state)
 	assert_status(redislock_client_set_min_replicas(client, 3, 2147483647), REDISLOCK_OK);
 	assert_status(redislock_lock_set_wait_ms(lock, 3000), REDISLOCK_OK);
 	waiter_start(&confirming, lock);
-	test_eventually(test_connections(&server, "cmd=wait") == 1);
+	test_eventually(test_connections(&server, "flags=b") == 1);
 	assert_int_equal(redislock_lock_is_held(lock), 0);
 	waiter_start(&waiting, next);
 	test_eventually(test_queue(&server, "slow") == 1 || atomic_load(&confirming.done));
@@ -174,7 +174,7 @@ static void freed_lock_is_waited_for_no_longer(void **state)
 	assert_status(redislock_client_set_min_replicas(client, 3, 2147483647), REDISLOCK_OK);
 	assert_status(redislock_lock_set_wait_ms(lock, REDISLOCK_FOREVER), REDISLOCK_OK);
 	waiter_start(&waiter, lock);
-	test_eventually(test_connections(&server, "cmd=wait") == 1);
+	test_eventually(test_connections(&server, "flags=b") == 1);
 	test_eventually((redislock_lock_interrupt(lock), atomic_load(&waiter.done)));
 	assert_status(waiter_join(&waiter), REDISLOCK_INTERRUPTED);
 	redislock_lock_free(lock);
@@ -196,9 +196,9 @@ static void connections_that_break_are_made_again(void **state)
 	assert_status(redislock_client_set_min_replicas(client, 2, 2147483647), REDISLOCK_OK);
 	waiter_start(&waiter, lock);
 	for (int i = 0; i < 3; i++) {
-		test_eventually(test_connections(&server, "cmd=wait") == 1);
+		test_eventually(test_connections(&server, "flags=b") == 1);
 		test_number(&server, "CLIENT", "KILL", "TYPE", "normal", NULL);
-		test_eventually(test_connections(&server, "cmd=wait") == 1);
+		test_eventually(test_connections(&server, "flags=b") == 1);
 	}
 	test_server_resume(&replica[0]);
 	assert_status(waiter_join(&waiter), REDISLOCK_OK);
