@@ -89,15 +89,21 @@ static void follow_primary(struct test_sentinels *all)
 	}
 }
 
+static void bring_back(struct test_server *server)
+{
+	if (server->pid == 0)
+		test_server_restart(server);
+	else
+		test_server_resume(server);
+}
+
 void test_sentinels_settle(struct test_sentinels *all)
 {
 	const int64_t until = test_now_ms() + 3 * TEST_DEADLINE_MS;
 
 	for (size_t i = 0; i < TEST_SENTINELS; i++) {
-		if (all->servers[i].pid == 0)
-			test_server_restart(&all->servers[i]);
-		if (all->sentinels[i].pid == 0)
-			test_server_restart(&all->sentinels[i]);
+		bring_back(&all->servers[i]);
+		bring_back(&all->sentinels[i]);
 	}
 	while (!is_settled(all)) {
 		if (test_now_ms() > until)

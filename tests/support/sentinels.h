@@ -25,7 +25,8 @@ void test_sentinels_stop(struct test_sentinels *all);
 struct test_server *test_primary(struct test_sentinels *all, size_t sentinel);
 bool test_is_primary(struct test_server *server);
 
-/* Starts again what was killed, and waits until all is as in the beginning, though another may be the primary. */
+/* Starts again what was killed, lets go on what was paused, and waits until all is as in the beginning, though another
+ * may be the primary. */
 void test_sentinels_settle(struct test_sentinels *all);
 
 #endif
