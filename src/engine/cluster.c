@@ -11,9 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How often the slots are asked for at the most, how long a scout may take before it tries elsewhere, and what to wait
- * for an answer before there is doubt that the server still has the slot. */
-enum { REFRESH_MS = 200, SCOUT_MS = 1000, SCOUT_DOUBLINGS = 3, DOUBT_MS = 1000, ASK_MS = 10000 };
+/* How often the slots are asked for at the most, and while the owner of some that are needed is away; how long a scout
+ * may take before it tries elsewhere; and what to wait for an answer before there is doubt that the server still has
+ * the slot. */
+enum { REFRESH_MS = 200, OUTAGE_MS = 500, SCOUT_MS = 1000, SCOUT_DOUBLINGS = 3, DOUBT_MS = 1000, ASK_MS = 10000 };
 
 static struct rlk_host node_at(const struct rlk_engine *engine, size_t number)
 {
@@ -201,6 +202,27 @@ static struct rlk_slice host_of(const struct rlk_server *asked, struct rlk_slice
 	return unknown ? (struct rlk_slice) { asked->node.name, strlen(asked->node.name) } : said;
 }
 
+/* Who is away already, with what belongs to his slots, is no one to ask. */
+static bool is_doubted(const struct rlk_engine *engine, struct rlk_host node)
+{
+	const struct rlk_server *server = engine->home.next;
+	while (server != NULL && !is_at(server, (struct rlk_slice) { node.name, strlen(node.name) }, node.port)) {
+		server = server->next;
+	}
+	return server != NULL && server->doubted;
+}
+
+/* Sends the scout to whose turn it is, or if there is doubt about that one to somebody behind. */
+static void send_scout(struct rlk_engine *engine)
+{
+	struct rlk_cluster *cluster = engine->cluster;
+	size_t nodes = cluster->node_count + engine->address.host_count;
+	for (size_t i = 0; i < nodes && is_doubted(engine, node_at(engine, cluster->turn)); i++) {
+		cluster->turn++;
+	}
+	engine->home.node = node_at(engine, cluster->turn);
+}
+
 /* Another node to ask next time: primaries and replicas alike. */
 static void note_node(struct rlk_cluster *cluster, struct rlk_slice host, uint16_t port)
 {
@@ -299,6 +321,9 @@ static void ask(struct rlk_engine *engine, int64_t now)
 	call->script = call->slot = -1;
 	call->orphan = true;
 	call->take = take_slots;
+	if (!engine->home.commands.open) {
+		send_scout(engine);
+	}
 	rlk_words_add(&call->words, cluster->publishes ? RLK_LITERAL("CLUSTER") : RLK_LITERAL("PUBSUB"));
 	rlk_words_add(&call->words, cluster->publishes ? RLK_LITERAL("SLOTS") : RLK_LITERAL("SHARDNUMSUB"));
 	if (!rlk_call_start(engine, call, now + ASK_MS)) {
@@ -308,6 +333,16 @@ static void ask(struct rlk_engine *engine, int64_t now)
 	engine->background++;
 	cluster->refresh = call;
 	cluster->doubted = false;
+}
+
+/* Somebody is waited for who is away: as soon as another has his slots it is to be noticed, not at his next try. */
+static bool outage(const struct rlk_engine *engine)
+{
+	const struct rlk_server *server = engine->home.next;
+	while (server != NULL && !(server->doubted && is_busy(server))) {
+		server = server->next;
+	}
+	return server != NULL;
 }
 
 void rlk_cluster_asked(struct rlk_engine *engine, const struct rlk_call *call, int64_t now)
@@ -321,6 +356,10 @@ void rlk_cluster_asked(struct rlk_engine *engine, const struct rlk_call *call, i
 	if (status == REDISLOCK_OK) {
 		move(engine, -1, now);
 		drop_servers(engine);
+		if (outage(engine)) {
+			cluster->doubted = true;
+			cluster->not_before = now + OUTAGE_MS;
+		}
 		return;
 	}
 	cluster->doubted = true;
@@ -347,6 +386,15 @@ void rlk_cluster_doubt(struct rlk_engine *engine)
 {
 	if (engine->cluster != NULL) {
 		engine->cluster->doubted = true;
+	}
+}
+
+void rlk_cluster_expire(struct rlk_server *server, int64_t now)
+{
+	if (now >= rlk_cluster_doubt_at(server)) {
+		server->doubted = true;
+		server->doubted_at = now;
+		server->engine->cluster->doubted = true;
 	}
 }
 
@@ -428,11 +476,14 @@ void rlk_cluster_failed(struct rlk_server *server, int64_t now)
 	if (rlk_server_is_scout(server)) {
 		size_t nodes = cluster->node_count + engine->address.host_count;
 		cluster->tried++;
-		server->node = node_at(engine, ++cluster->turn);
+		cluster->turn++;
+		send_scout(engine);
 		server->commands.failures = (int32_t)(cluster->tried / nodes);
 		if (cluster->tried % nodes != 0) {
 			server->commands.retry_at = now;
 		}
+	} else {
+		server->doubted = true;
 	}
 }
 

@@ -239,6 +239,7 @@ void rlk_commands_read(struct rlk_server *server, bool receive, int64_t now)
 		}
 		note_round_trip(engine, now - flight.sent_at);
 		line->failures = 0;
+		server->doubted = false;
 		if (flight.script >= 0 && reply[0].type != RLK_ERROR) {
 			line->known_scripts |= 1u << flight.script;
 		}
@@ -339,10 +340,7 @@ void rlk_commands_expire(struct rlk_server *server, int64_t now)
 {
 	const struct rlk_line *line = &server->commands;
 	int64_t patience = rlk_server_patience(server, server->engine->command_timeout);
-	if (now >= rlk_cluster_doubt_at(server)) {
-		server->doubted_at = now;
-		rlk_cluster_doubt(server->engine);
-	}
+	rlk_cluster_expire(server, now);
 	if (line->up && line->count > 0 && now >= line->flights[line->first].sent_at + patience) {
 		rlk_commands_drop(server, REDISLOCK_TIMEOUT, "the server didn't answer within the command timeout",
 		                  now);

@@ -162,6 +162,7 @@ struct rlk_server {
 	struct rlk_line commands, messages, replicas;
 	bool reached; /* at least once */
 	bool needed;  /* for a moment, while those that aren't are looked for */
+	bool doubted; /* in a cluster: it may have lost its slots, as it went away or owes an answer for long */
 	int64_t doubted_at;
 	bool inbox_confirmed;
 	int64_t heard_at, pinged_at;       /* on the line for messages; INT64_MIN: no answer is due */
@@ -370,9 +371,10 @@ void rlk_cluster_tend(struct rlk_engine *engine, int64_t now);
 int64_t rlk_cluster_deadline(const struct rlk_engine *engine);
 
 /* Something speaks against what is known of the slots: they will be asked for. When it does so because a server lets us
- * wait. */
+ * wait; and nothing has come from it. */
 void rlk_cluster_doubt(struct rlk_engine *engine);
 int64_t rlk_cluster_doubt_at(const struct rlk_server *server);
+void rlk_cluster_expire(struct rlk_server *server, int64_t now);
 
 /* A call of the cluster's own has ended; a connection has failed; another server was named, and there is it, or NULL.
  */

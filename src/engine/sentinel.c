@@ -58,11 +58,12 @@ static void give_up(struct rlk_engine *engine, int64_t now)
 	rlk_line_failed(engine, &engine->sentinel.line, was_up, now);
 }
 
-/* If the commands go anywhere else they are to go there, by what this very sentinel says. */
+/* If the commands go anywhere else, or went there last, they are to go there, by what this very sentinel says: at once,
+ * also where they would pause before the next try. */
 static void move(struct rlk_engine *engine, struct rlk_slice host, struct rlk_slice port, int64_t now)
 {
 	struct rlk_line *commands = &engine->home.commands;
-	if (!commands->open || rlk_connection_goes_to(commands->connection, host, port)) {
+	if (rlk_connection_goes_to(commands->connection, host, port)) {
 		return;
 	}
 	rlk_connection_ask_first(commands->connection, engine->sentinel.number);
@@ -108,7 +109,7 @@ static bool take(struct rlk_engine *engine, const struct rlk_value *reply, size_
 	if (count == 3) {
 		/* The answer to the question. A sentinel that was cut off is behind the times: so the primary's own
 		 * word counts for more, for as long as there is one. */
-		if (doubtful_at(engine) <= now) {
+		if (!engine->home.commands.open || doubtful_at(engine) <= now) {
 			move(engine, reply[1].text, reply[2].text, now);
 		}
 	} else if (same(reply[1].text, RLK_LITERAL("subscribe"))) {
