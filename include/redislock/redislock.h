@@ -602,9 +602,9 @@ void redislock_quorum_lock_free(redislock_quorum_lock *lock);
  * REDISLOCK_IN_USE while the lock is held or waiting, or REDISLOCK_FORKED. Since 1.0. */
 int32_t redislock_quorum_lock_set_ttl_ms(redislock_quorum_lock *lock, int64_t ttl_ms);
 
-/* Whether the lease is kept alive until the lock is released: on each server at a third of its TTL, and where it failed
- * or the lock isn't held again a twelfth later. on: 0 or 1. Results as of redislock_quorum_lock_set_ttl_ms().
- * Since 1.0. */
+/* Whether the lease is kept alive until the lock is released: on each server after a third of its TTL, and after a
+ * twelfth where that failed, or where the lock isn't held. on: 0 or 1. Results as of
+ * redislock_quorum_lock_set_ttl_ms(). Since 1.0. */
 int32_t redislock_quorum_lock_set_renewal(redislock_quorum_lock *lock, int32_t on);
 
 /* How long redislock_quorum_lock_acquire() waits. Default 60000.

@@ -8,6 +8,7 @@ import header
 import text
 
 WIDTH = 78 - 7  # of a line in a terminal of 80 columns
+TITLE = 31      # of what stands twice in the first one, with its section, beside a word
 
 SENTENCE = re.compile(r"[.?!](?:[\"')\]*]|\\fP)*$")
 
@@ -15,9 +16,7 @@ FONTS = {"code": "B", "strong": "B", "emphasis": "I", "function": "B", "constant
 
 
 def render(page, names, version, date):
-    lines = ['.TH %s %s %s "redislock %s" "%s"' % (page.name.upper().replace("-", "\\-"), page.number, date, version,
-                                                  {"1": "User Commands", "3": "Library Functions",
-                                                   "7": "Conventions"}[page.number])]
+    lines = ['.TH %s %s %s "redislock %s" "%s"' % (*_head(page), date, version, _manual(page))]
     lines += [".nh", ".ad l"]  # names are not to be broken
     lines += [".SH NAME"] + _wrap("%s \\- %s" % (", ".join(map(_escape, names)), _escape(page.summary)))
     after_heading = True
@@ -29,6 +28,20 @@ def render(page, names, version, date):
 
 def link(page):
     return ".so man%s/%s.%s\n" % (page.number, page.name, page.number)
+
+
+def _head(page):
+    """Title and section, which stand at both ends of the first line; cut where they would run into each other."""
+    title = page.name.upper()
+    if len(title) > TITLE:
+        title = title[:TITLE - 3] + "..."
+    return title.replace("-", "\\-"), page.number
+
+
+def _manual(page):
+    """What stands between them: a word alone where they are long."""
+    manual = {"1": "User Commands", "3": "Library Functions", "7": "Conventions"}[page.number]
+    return manual if len(page.name) < 27 else manual.split()[0]
 
 
 def _block(kind, content, after_heading, parameters):
