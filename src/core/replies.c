@@ -113,7 +113,8 @@ static const struct {
 	{ { "WRONGPASS", 9 }, REDISLOCK_AUTHENTICATION, RLK_GIVE_UP },
 	{ { "ERR Protocol error: unauthenticated", 35 }, REDISLOCK_AUTHENTICATION, RLK_GIVE_UP },
 	{ { "NOPERM", 6 }, REDISLOCK_PERMISSION, RLK_GIVE_UP },
-	/* The script may run, but not all that it calls; since Redis 7, and since 7.2. */
+	/* The script may run, but not all that it calls: Redis 6.2, in its wrapping; since 7; since 7.2, and Valkey. */
+	{ { "The user executing the script", 29 }, REDISLOCK_PERMISSION, RLK_GIVE_UP },
 	{ { "ERR The user executing the script", 33 }, REDISLOCK_PERMISSION, RLK_GIVE_UP },
 	{ { "ERR ACL failure in script:", 26 }, REDISLOCK_PERMISSION, RLK_GIVE_UP },
 	{ { "WRONGTYPE", 9 }, REDISLOCK_WRONG_TYPE, RLK_GIVE_UP },

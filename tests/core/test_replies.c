@@ -280,6 +280,9 @@ static void error_inside_of_a_script_is_found_within_its_wrapping(void **state)
 	             REDISLOCK_NOT_ENOUGH_REPLICAS, RLK_GIVE_UP);
 	assert_error(CALL "@user_script:4: @user_script: 4: -NOPERM this user has no permissions", REDISLOCK_PERMISSION,
 	             RLK_GIVE_UP);
+	assert_error(CALL "@user_script:4: @user_script: 4: The user executing the script can't access at least one of "
+	                  "the keys mentioned in the command arguments",
+	             REDISLOCK_PERMISSION, RLK_GIVE_UP);
 	assert_error(CALL "@user_script:4: @user_script: 4: -OOM command not allowed when used memory > 'maxmemory'.",
 	             REDISLOCK_SERVER, RLK_GIVE_UP);
 #undef CALL
