@@ -238,9 +238,9 @@ class Locks(Async):
                 await client.lock("foo").acquire()
             self.server("LPUSH", "list", "x")
             async with Client(self.server.url) as client:
-                with self.assertRaisesRegex(redislock.ServerError, "^WRONGTYPE "):
+                with self.assertRaisesRegex(redislock.ServerError, r"\bWRONGTYPE "):
                     await client.lock("list").acquire()
-                with self.assertRaisesRegex(redislock.ServerError, "^WRONGTYPE ") as caught:
+                with self.assertRaisesRegex(redislock.ServerError, r"\bWRONGTYPE ") as caught:
                     await client.status("list")
                 self.assertEqual(caught.exception.code, "WRONG_TYPE")
             self.server("DEL", "list")

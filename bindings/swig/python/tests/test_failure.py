@@ -103,7 +103,7 @@ class Faults(support.Case):
 
     def test_wrong_type(self):
         self.server("LPUSH", "foo", "x")
-        with self.assertRaisesRegex(redislock.ServerError, "^WRONGTYPE ") as caught:
+        with self.assertRaisesRegex(redislock.ServerError, r"\bWRONGTYPE ") as caught:
             self.client.lock("foo").acquire()
         self.assertEqual(caught.exception.code, "WRONG_TYPE")
         self.server("DEL", "foo")
