@@ -74,7 +74,8 @@ long long test_queue(struct test_server *server, const char *name)
 {
 	char key[512];
 
-	snprintf(key, sizeof(key), "rlock-queue:{%s}:%s", name, name);
+	snprintf(key, sizeof(key), name[0] == '{' ? "rlock-queue:%.*s}:%s" : "rlock-queue:{%.*s}:%s",
+	         (int)strcspn(name, "}"), name, name);
 	return test_number(server, "ZCARD", key, NULL);
 }
 

@@ -22,7 +22,8 @@ void test_nothing_left(struct test_server *server, const char *file, int line);
 redislock_client *test_client(const char *url);
 redislock_lock *test_lock(redislock_client *client, int32_t kind, const char *name);
 
-/* The server's view: the remaining time of a key, and how many wait in the queue of a name without braces. */
+/* The server's view: the remaining time of a key, and how many wait in the queue of a name without braces, or that
+ * begins with its tag. */
 long long test_pttl(struct test_server *server, const char *key);
 long long test_queue(struct test_server *server, const char *name);
 
