@@ -28,9 +28,9 @@ static const struct help {
 	{ "verbose", "  --verbose                 tell each step on standard error\n" },
 	{ "url",
 	  "  --url URL                 the server: redis://[user[:password]@]host[:port][/db] or unix:///path[?db=N];\n"
-	  "                            for TLS rediss://..., with ?ca=FILE&cert=FILE&key=FILE where need be;\n"
 	  "                            for a cluster redis+cluster://host[:port],host[:port]...;\n"
 	  "                            with Sentinel redis+sentinel://host[:port],host[:port].../service[/db];\n"
+	  "                            for TLS rediss... in each, with ?ca=FILE&cert=FILE&key=FILE where need be;\n"
 	  "                            else REDISLOCK_URL from the environment, which ps never shows to others,\n"
 	  "                            else redis://127.0.0.1:6379/0\n" },
 };

@@ -319,7 +319,7 @@ static int start(void **state)
 {
 	(void)state;
 	access_page = access_read(REDISLOCK_SOURCE "/packaging/docs/access.md");
-	test_cluster_start(&cluster);
+	test_cluster_start(&cluster, 0);
 	admin = test_client(cluster.url);
 	return 0;
 }

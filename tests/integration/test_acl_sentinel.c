@@ -205,7 +205,7 @@ static int start(void **state)
 {
 	(void)state;
 	access_page = access_read(REDISLOCK_SOURCE "/packaging/docs/access.md");
-	test_sentinels_start(&all);
+	test_sentinels_start(&all, 0);
 	return 0;
 }
 

@@ -372,7 +372,7 @@ static void nothing_is_left_behind(void **state)
 static int start(void **state)
 {
 	(void)state;
-	test_cluster_start(&cluster);
+	test_cluster_start(&cluster, 0);
 	client = test_client(cluster.url);
 	other = test_client(cluster.url);
 	return 0;

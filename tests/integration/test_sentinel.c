@@ -300,7 +300,7 @@ static void sentinels_have_credentials_of_their_own(void **state)
 static int begin(void **state)
 {
 	(void)state;
-	test_sentinels_start(&all);
+	test_sentinels_start(&all, 0);
 	return 0;
 }
 

@@ -19,7 +19,7 @@ bool test_cluster_possible(void)
 	return possible;
 }
 
-static void start_node(struct test_server *node)
+static void start_node(struct test_server *node, unsigned flags)
 {
 	/* By itself the port of the bus is 10,000 above the other, which may be too much. */
 	NUMBER(bus, test_free_port());
@@ -35,7 +35,7 @@ static void start_node(struct test_server *node)
 		                          bus,
 		                          NULL };
 
-	test_server_start(node, TEST_SERVER_TCP, arguments);
+	test_server_start(node, TEST_SERVER_TCP | flags, arguments);
 }
 
 /* Whether the answer to a command has that in it. */
@@ -70,11 +70,11 @@ static bool knows_all(struct test_server *node)
 	return lines >= TEST_NODES && strstr(nodes, "handshake") == NULL;
 }
 
-void test_cluster_start(struct test_cluster *cluster)
+void test_cluster_start(struct test_cluster *cluster, unsigned flags)
 {
 	memset(cluster, 0, sizeof(*cluster));
 	for (int i = 0; i < TEST_NODES; i++) {
-		start_node(&cluster->nodes[i]);
+		start_node(&cluster->nodes[i], flags);
 		assert_true(test_command(&cluster->nodes[i], cluster->ids[i], sizeof(cluster->ids[i]), "CLUSTER",
 		                         "MYID", NULL));
 	}
@@ -100,8 +100,8 @@ void test_cluster_start(struct test_cluster *cluster)
 	for (int i = TEST_PRIMARIES; i < TEST_NODES; i++)
 		test_eventually(says(&cluster->nodes[i], "INFO", "replication", "master_link_status:up"));
 	test_eventually(test_cluster_ok(cluster));
-	snprintf(cluster->url, sizeof(cluster->url), "redis+cluster://127.0.0.1:%d,127.0.0.1:%d",
-	         cluster->nodes[0].port, cluster->nodes[1].port);
+	snprintf(cluster->url, sizeof(cluster->url), "%s+cluster://127.0.0.1:%d,127.0.0.1:%d",
+	         (flags & TEST_SERVER_TLS) != 0 ? "rediss" : "redis", cluster->nodes[0].port, cluster->nodes[1].port);
 }
 
 void test_cluster_stop(struct test_cluster *cluster)

@@ -11,14 +11,14 @@ enum { TEST_PRIMARIES = 3, TEST_NODES = 6 };
 struct test_cluster {
 	struct test_server nodes[TEST_NODES]; /* node i + TEST_PRIMARIES is a replica of node i at first */
 	char ids[TEST_NODES][41];
-	char url[128]; /* redis+cluster://, with the first two nodes */
+	char url[128]; /* redis+cluster://, or with TLS rediss+cluster://, with the first two nodes */
 };
 
 /* Whether the server here is one that clients can use so: it publishes by slots. */
 bool test_cluster_possible(void);
 
-/* Starts it, and waits until all agree on it and the replicas have synced. */
-void test_cluster_start(struct test_cluster *cluster);
+/* Starts it, with TEST_SERVER_TLS or 0, and waits until all agree on it and the replicas have synced. */
+void test_cluster_start(struct test_cluster *cluster, unsigned flags);
 void test_cluster_stop(struct test_cluster *cluster);
 
 /* The slot of a name, the node that has it, as any living node says, and a name of the node's own. */

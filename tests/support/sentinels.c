@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void start_sentinel(struct test_sentinels *all, size_t number)
+static void start_sentinel(struct test_sentinels *all, size_t number, unsigned flags)
 {
 	char monitor[96];
 	const char *lines[] = { monitor, "sentinel down-after-milliseconds " TEST_SERVICE " 1000",
@@ -13,7 +13,7 @@ static void start_sentinel(struct test_sentinels *all, size_t number)
 		                "sentinel parallel-syncs " TEST_SERVICE " 2", NULL };
 
 	snprintf(monitor, sizeof(monitor), "sentinel monitor " TEST_SERVICE " 127.0.0.1 %d 2", all->servers[0].port);
-	test_server_start(&all->sentinels[number], TEST_SERVER_TCP | TEST_SERVER_SENTINEL, lines);
+	test_server_start(&all->sentinels[number], TEST_SERVER_TCP | TEST_SERVER_SENTINEL | flags, lines);
 }
 
 bool test_is_primary(struct test_server *server)
@@ -113,24 +113,25 @@ void test_sentinels_settle(struct test_sentinels *all)
 	}
 }
 
-void test_sentinels_start(struct test_sentinels *all)
+void test_sentinels_start(struct test_sentinels *all, unsigned flags)
 {
 	char port[16];
 	const char *of_primary[] = { "--repl-diskless-sync-delay", "0", NULL };
 	const char *of_replica[] = { "--repl-diskless-sync-delay", "0", "--replicaof", "127.0.0.1", port, NULL };
 
 	memset(all, 0, sizeof(*all));
-	test_server_start(&all->servers[0], TEST_SERVER_TCP, of_primary);
+	test_server_start(&all->servers[0], TEST_SERVER_TCP | flags, of_primary);
 	snprintf(port, sizeof(port), "%d", all->servers[0].port);
 	for (size_t i = 1; i < TEST_SENTINELS; i++) {
-		test_server_start(&all->servers[i], TEST_SERVER_TCP, of_replica);
+		test_server_start(&all->servers[i], TEST_SERVER_TCP | flags, of_replica);
 		test_eventually(is_linked(&all->servers[i], &all->servers[0]));
 	}
 	for (size_t i = 0; i < TEST_SENTINELS; i++)
-		start_sentinel(all, i);
+		start_sentinel(all, i, flags);
 	snprintf(all->hosts, sizeof(all->hosts), "127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d", all->sentinels[0].port,
 	         all->sentinels[1].port, all->sentinels[2].port);
-	snprintf(all->url, sizeof(all->url), "redis+sentinel://%s/" TEST_SERVICE, all->hosts);
+	snprintf(all->url, sizeof(all->url), "%s+sentinel://%s/" TEST_SERVICE,
+	         (flags & TEST_SERVER_TLS) != 0 ? "rediss" : "redis", all->hosts);
 	test_sentinels_settle(all);
 }
 

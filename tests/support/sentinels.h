@@ -17,8 +17,8 @@ struct test_sentinels {
 	char url[160];
 };
 
-/* Comes back when all know each other. */
-void test_sentinels_start(struct test_sentinels *all);
+/* With TEST_SERVER_TLS or 0. Comes back when all know each other. */
+void test_sentinels_start(struct test_sentinels *all, unsigned flags);
 void test_sentinels_stop(struct test_sentinels *all);
 
 /* Whom a sentinel calls the primary, and whether that one says so himself. Ask for it only where both are running. */

@@ -28,6 +28,39 @@ int test_free_port(void)
 	return ntohs(address.sin_port);
 }
 
+static char certificates[64];
+
+void test_server_certificates(const char *folder)
+{
+	assert_true(strlen(folder) < sizeof(certificates));
+	strcpy(certificates, folder);
+}
+
+enum { TLS_SETTINGS = 6 };
+
+struct settings {
+	char names[TLS_SETTINGS][32]; /* as on a command line */
+	char values[TLS_SETTINGS][96];
+};
+
+static void fill_in(struct settings *settings)
+{
+	static const char *const all[TLS_SETTINGS][2] = {
+		{ "--tls-cert-file", "/server.pem" },
+		{ "--tls-key-file", "/server.key" },
+		{ "--tls-ca-cert-file", "/authority.pem" },
+		{ "--tls-auth-clients", "no" },
+		{ "--tls-replication", "yes" },
+		{ "--tls-cluster", "yes" },
+	};
+
+	for (size_t i = 0; i < TLS_SETTINGS; i++) {
+		snprintf(settings->names[i], sizeof(settings->names[i]), "%s", all[i][0]);
+		snprintf(settings->values[i], sizeof(settings->values[i]), "%s%s",
+		         all[i][1][0] == '/' ? certificates : "", all[i][1]);
+	}
+}
+
 static void exec_server(const struct test_server *server, char *const *arguments)
 {
 	const char *chosen = getenv("REDIS_SERVER");
@@ -52,6 +85,21 @@ static void exec_server(const struct test_server *server, char *const *arguments
 	_exit(127);
 }
 
+static void write_place(FILE *file, const struct test_server *server)
+{
+	const bool tls = (server->flags & TEST_SERVER_TLS) != 0;
+	struct settings settings;
+
+	fprintf(file, "bind 127.0.0.1\nport %d\nunixsocket %s\ndir %s\n", tls ? 0 : server->port, server->socket,
+	        server->folder);
+	if (tls) {
+		fill_in(&settings);
+		fprintf(file, "tls-port %d\n", server->port);
+		for (size_t i = 0; i < TLS_SETTINGS; i++)
+			fprintf(file, "%s %s\n", settings.names[i] + 2, settings.values[i]);
+	}
+}
+
 /* A sentinel writes to its configuration what it learns; it keeps that over a restart. */
 static void run_sentinel(struct test_server *server)
 {
@@ -63,8 +111,7 @@ static void run_sentinel(struct test_server *server)
 	if (access(path, F_OK) != 0) {
 		file = fopen(path, "w");
 		assert_non_null(file);
-		fprintf(file, "bind 127.0.0.1\nport %d\nunixsocket %s\ndir %s\n", server->port, server->socket,
-		        server->folder);
+		write_place(file, server);
 		for (size_t i = 0; server->arguments[i] != NULL; i++)
 			fprintf(file, "%s\n", server->arguments[i]);
 		assert_int_equal(fclose(file), 0);
@@ -84,10 +131,21 @@ static void run_server(struct test_server *server)
 		                server->socket, "--daemonize",  "no", "--save",        "",          "--dir",
 		                server->folder, "--appendonly", aof,  "--appendfsync", "always" };
 	size_t count = 0;
+	struct settings settings;
 
 	snprintf(port, sizeof(port), "%d", server->port);
 	while (arguments[count] != NULL)
 		count++;
+	if ((server->flags & TEST_SERVER_TLS) != 0) {
+		arguments[2] = "0";
+		arguments[count++] = "--tls-port";
+		arguments[count++] = port;
+		fill_in(&settings);
+		for (size_t i = 0; i < TLS_SETTINGS; i++) {
+			arguments[count++] = settings.names[i];
+			arguments[count++] = settings.values[i];
+		}
+	}
 	for (size_t i = 0; server->arguments[i] != NULL; i++)
 		arguments[count++] = server->arguments[i];
 	unlink(server->socket);
@@ -168,7 +226,8 @@ void test_server_start(struct test_server *server, unsigned flags, const char *c
 	for (int tries = 0; tries < 5; tries++) {
 		if ((flags & TEST_SERVER_TCP) != 0) {
 			server->port = test_free_port();
-			snprintf(server->tcp_url, sizeof(server->tcp_url), "redis://127.0.0.1:%d", server->port);
+			snprintf(server->tcp_url, sizeof(server->tcp_url), "%s://127.0.0.1:%d",
+			         (flags & TEST_SERVER_TLS) != 0 ? "rediss" : "redis", server->port);
 		}
 		if (comes_up(server))
 			return;

@@ -10,9 +10,10 @@
 #include <sys/types.h>
 
 enum {
-	TEST_SERVER_TCP = 1,     /* listen on 127.0.0.1 as well */
-	TEST_SERVER_AOF = 2,     /* keep the data over a restart, whatever ends the server */
-	TEST_SERVER_SENTINEL = 4 /* a sentinel: the arguments are lines for its configuration */
+	TEST_SERVER_TCP = 1,      /* listen on 127.0.0.1 as well */
+	TEST_SERVER_AOF = 2,      /* keep the data over a restart, whatever ends the server */
+	TEST_SERVER_SENTINEL = 4, /* a sentinel: the arguments are lines for its configuration */
+	TEST_SERVER_TLS = 8       /* with TCP, that is by TLS alone, with replicas and the other nodes too */
 };
 
 struct test_server {
@@ -23,7 +24,7 @@ struct test_server {
 	char folder[64];
 	char socket[80];
 	char url[96];      /* unix:///... */
-	char tcp_url[64];  /* redis://127.0.0.1:..., empty without TCP */
+	char tcp_url[64];  /* redis(s)://127.0.0.1:..., empty without TCP */
 	char password[64]; /* what test_command() authenticates with; empty for none. The test's to set. */
 };
 
@@ -31,6 +32,10 @@ struct test_server {
  * the thread that started it.
  * arguments: more arguments for it, as on its command line, ended by NULL; or NULL. */
 void test_server_start(struct test_server *server, unsigned flags, const char *const *arguments);
+
+/* Where those with TLS that are started from now on have their files: server.pem, server.key, and the authority's that
+ * they trust, authority.pem. */
+void test_server_certificates(const char *folder);
 
 /* A TCP port that nobody listens on, for now. */
 int test_free_port(void);

@@ -108,12 +108,12 @@ class BaseClient:
 class Client(BaseClient):
     """A Redis or Valkey server, for calls that wait for their answers. Any number of threads may share one.
 
-    It connects at its first use. `url` is ``redis://[user[:password]@]host[:port][/db]``, ``unix:///path[?db=N]``, or with
-    Sentinel ``redis+sentinel://host[:port][,host[:port]...]/service[/db]``;
-    without one that of the environment's ``REDISLOCK_URL``, else ``redis://127.0.0.1:6379/0``. With ``rediss://`` it is
-    TLS; whom to trust, and who one is, can follow: ``?ca=FILE&cert=FILE&key=FILE``, also ``ca_folder`` and
-    ``server_name``. A cluster's is ``redis+cluster://host[:port],host[:port]...``. With ``tls_verify=False`` the server isn't verified, and anybody on the way can read and change
-    everything.
+    It connects at its first use. `url` is ``redis://[user[:password]@]host[:port][/db]``, ``unix:///path[?db=N]``, with
+    Sentinel ``redis+sentinel://host[:port][,host[:port]...]/service[/db]``, or that of a cluster,
+    ``redis+cluster://host[:port],host[:port]...``; without one that of the environment's ``REDISLOCK_URL``, else
+    ``redis://127.0.0.1:6379/0``. With ``rediss`` in the place of ``redis`` each is TLS; whom to trust, and who one is, can
+    follow: ``?ca=FILE&cert=FILE&key=FILE``, also ``ca_folder`` and ``server_name``. With ``tls_verify=False`` the server
+    isn't verified, and anybody on the way can read and change everything.
 
     An acquisition counts only when `min_replicas` of the server have it, and fails when `replicas_timeout` seconds are
     not enough for that: so it outlives the server, if one of them takes its place.
