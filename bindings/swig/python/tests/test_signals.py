@@ -247,8 +247,8 @@ class Signals(support.Case):
         """The main thread's own calls are interrupted while another one waits for the lock."""
         code = BEGIN + """
 threading.Thread(target=client.lock("foo", blocking_timeout=math.inf).acquire, daemon=True).start()
-say("waiting")
 try:
+    say("waiting")
     time.sleep(600)
 except KeyboardInterrupt:
     say("interrupted")
