@@ -6,7 +6,7 @@ import socket
 import threading
 
 import support
-from support import Sentinel, Server, end, equal, eventually, finish, hold, run, start, test, true
+from support import Sentinel, Server, end, environment, equal, eventually, finish, hold, run, start, test, true
 
 ODD_NAMES = [b"a b", b"new\nline", b"tab\t", b"%s%n", b"{braces}", b"}{", b'quote"', b"back\\slash", b"\x01\x7f",
              "gr\u00fcn \u65e5\u672c \U0001f512".encode(), b"\xff\xfe", b"a\xc3", b"\xed\xa0\x80", b"\xc0\xaf",
@@ -84,6 +84,33 @@ def password_in_an_argument_is_hidden():
         equal(result.returncode, 64)
         true(password not in result.stdout + result.stderr, result.stderr)
     support.server.call("CONFIG", "SET", "port", 0)
+
+
+@test
+def sentinels_password_in_an_argument_is_hidden():
+    password = b"s3cr3t-of-the-sentinels"
+    sentinel = Sentinel(open_port(support.server))
+    sentinel.call("ACL", "SETUSER", "default", "resetpass", b">" + password)
+    url = b"redis+sentinel://127.0.0.1:%d/guarded?" % sentinel.port
+    try:
+        for options in (b"sentinel_password=" + password, b"sentinel_password=%s&sentinel_user=default" % password,
+                        b"sentinel_user=default&sentinel_password=" + password.replace(b"-", b"%2D")):
+            for arguments in (["--url", url + options], [b"--url=" + url + options]):
+                # What looks up functions late saves registers on the stack, and in them is the end of the URL.
+                process = start("run", *arguments, "foo", "sh", "-c", "echo held; exec sleep 1000",
+                                env=environment(LD_BIND_NOW="1"))
+                equal(process.stdout.readline(), b"held\n", "the holder's output")
+                with open("/proc/%d/cmdline" % process.pid, "rb") as file:
+                    line = file.read()
+                true(b"s3cr3t" not in line and url in line and b"sentinel_password=****" in line, line)
+                eventually(lambda: memory_of(process.pid, password) == 1, "the password is in memory once")
+                end(process)
+        result = run("ping", url=url + b"sentinel_password=wr0ng-w0rd")
+        equal(result.returncode, 77)
+        true(b"wr0ng" not in result.stderr and b"sentinel_password" in result.stderr, result.stderr)
+    finally:
+        sentinel.close()
+        support.server.call("CONFIG", "SET", "port", 0)
 
 
 @test
