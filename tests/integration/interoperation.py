@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Everybody contends for one name: interoperation.py SOCKET ROUNDS [TITLE=COMMAND]...
+"""Everybody contends for one name: interoperation.py URL ROUNDS [TITLE=COMMAND]...
 
 Each command is a contender as in contend.c, whose holds must overlap with nobody's; and where there are fences, they
 rise. A hold is counted from when its holder knew of it until it began to give it up.
@@ -48,13 +48,13 @@ def check_the_check():
 
 
 def main():
-    socket, rounds = sys.argv[1], int(sys.argv[2])
+    url, rounds = sys.argv[1], int(sys.argv[2])
     check_the_check()
     contenders = {}
     for argument in sys.argv[3:]:
         title, command = argument.split("=", 1)
         foreign = title.startswith("redis-lock-py")
-        contenders[title] = start(command, socket if foreign else "unix://" + socket, rounds)
+        contenders[title] = start(command, url.removeprefix("unix://") if foreign else url, rounds)
     for title, process in contenders.items():
         assert process.stdout.readline() == "ready\n", f"{title} is not ready"
     for process in contenders.values():
