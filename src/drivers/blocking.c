@@ -68,8 +68,8 @@ void rlk_signal_fd(int fd)
 	uint64_t one = 1;
 	int error = errno;
 	/* A full counter is readable already. */
-	ssize_t written = write(fd, &one, sizeof one);
-	(void)written;
+	while (write(fd, &one, sizeof one) < 0 && errno == EINTR) {
+	}
 	errno = error;
 }
 

@@ -3,7 +3,7 @@
  * Every call that talks to a server, against one that is hostile. Whatever it does: the call is back, with a status
  * that fits and a text; a connection that ends at any byte of any reply is not noticed at all; nothing is left open;
  * and once the server behaves the same client works again. */
-#include "locks.h"
+#include "quorum.h"
 #include "stub.h"
 #include "waiter.h"
 
@@ -16,7 +16,7 @@
  * may take longer than PATIENCE. */
 enum { SOON_MS = 60, LATER_MS = 15000, WAIT_MS = 4000, PATIENCE_MS = 30000, NAME_LENGTH = 3 };
 
-static struct test_server server;
+static struct test_server server, replica, honest[2]; /* the honest are of a quorum */
 static redislock_client *client, *other;
 static int64_t timeout_ms;
 static redislock_lock *holder; /* the other's */
@@ -65,13 +65,13 @@ static redislock_lock *make(int64_t wait)
 	return lock;
 }
 
-static redislock_lock *failed_lock;
+static bool has_text;
 static char failed_text[300];
 
 /* Its last failure is the call's. */
 static int32_t done_with(redislock_lock *lock, int32_t status)
 {
-	failed_lock = lock;
+	has_text = true;
 	assert_status(redislock_lock_error(lock, failed_text, sizeof(failed_text)), REDISLOCK_OK);
 	stub_disarm();
 	redislock_lock_free(lock);
@@ -90,6 +90,15 @@ static int32_t try_it(void)
 {
 	redislock_lock *lock = make(0);
 
+	return tried(lock, redislock_lock_acquire(lock));
+}
+
+/* Over the connection that replicas are waited for on. */
+static int32_t try_it_with_a_replica(void)
+{
+	redislock_lock *lock = make(WAIT_MS);
+
+	assert_status(redislock_client_set_min_replicas(client, 1, timeout_ms), REDISLOCK_OK);
 	return tried(lock, redislock_lock_acquire(lock));
 }
 
@@ -164,6 +173,37 @@ static int32_t cancel(void)
 	return done_with(lock, status);
 }
 
+/* It is one of three servers. Which of them fails is no matter to a quorum, nor how. */
+static int32_t lock_by_a_quorum(void)
+{
+	redislock_quorum *quorum = NULL;
+	redislock_quorum_lock *lock;
+	int32_t status;
+
+#ifdef TEST_EVENTLOOP
+	eventloop = true;
+	assert_status(redislock_quorum_new_eventloop(&quorum), REDISLOCK_OK);
+#else
+	assert_status(redislock_quorum_new(&quorum), REDISLOCK_OK);
+#endif
+	assert_status(redislock_quorum_add_server(quorum, stub_url), REDISLOCK_OK);
+	for (size_t i = 0; i < sizeof(honest) / sizeof(honest[0]); i++)
+		assert_status(redislock_quorum_add_server(quorum, honest[i].url), REDISLOCK_OK);
+	assert_status(redislock_quorum_set_server_timeout_ms(quorum, timeout_ms), REDISLOCK_OK);
+	lock = quorum_lock(quorum, "foo");
+	assert_non_null(lock);
+	assert_status(redislock_quorum_lock_set_wait_ms(lock, WAIT_MS), REDISLOCK_OK);
+	status = quorum_acquire(quorum, lock);
+	if (status == REDISLOCK_OK)
+		status = quorum_extend(quorum, lock, TTL_MS);
+	if (status == REDISLOCK_OK)
+		status = quorum_release(quorum, lock);
+	has_text = true;
+	assert_status(redislock_quorum_lock_error(lock, failed_text, sizeof(failed_text)), REDISLOCK_OK);
+	quorum_end(quorum, lock);
+	return status;
+}
+
 #ifndef TEST_EVENTLOOP
 static int32_t connect_it(void)
 {
@@ -192,6 +232,7 @@ static const struct call calls[] = {
 	{ "info", look, REDISLOCK_OK, REDISLOCK_OK, false },
 	{ "break", break_it, REDISLOCK_OK, REDISLOCK_NOT_LOCKED, false },
 	{ "acquire, wait of 0", try_it, REDISLOCK_OK, REDISLOCK_OK, false },
+	{ "acquire, with a replica", try_it_with_a_replica, REDISLOCK_OK, REDISLOCK_OK, false },
 	{ "acquire, spinning", spin_for_it, REDISLOCK_OK, REDISLOCK_OK, false },
 	{ "acquire, waiting", wait_for_it, REDISLOCK_OK, REDISLOCK_OK, false },
 	/* So short a wait may end unheard on a busy machine. */
@@ -199,6 +240,7 @@ static const struct call calls[] = {
 	{ "release", release, REDISLOCK_OK, REDISLOCK_OK, false },
 	{ "extend", extend, REDISLOCK_OK, REDISLOCK_OK, false },
 	{ "cancel", cancel, REDISLOCK_OK, REDISLOCK_OK, false },
+	{ "a quorum", lock_by_a_quorum, REDISLOCK_OK, REDISLOCK_OK, false },
 #ifndef TEST_EVENTLOOP
 	{ "connect", connect_it, REDISLOCK_OK, REDISLOCK_OK, true },
 	{ "list", walk, REDISLOCK_OK, REDISLOCK_OK, false },
@@ -240,7 +282,7 @@ static void begin(const struct call *call)
 	else
 		test_eventually(redislock_client_ping(client) == REDISLOCK_OK);
 	failed_text[0] = '\0';
-	failed_lock = NULL;
+	has_text = false;
 	prepared = true;
 }
 
@@ -258,7 +300,7 @@ static void check_text(int32_t status)
 {
 	if (status >= 0)
 		return;
-	if (failed_lock == NULL)
+	if (!has_text)
 		assert_status(redislock_client_error(client, failed_text, sizeof(failed_text)), REDISLOCK_OK);
 	if (failed_text[0] == '\0')
 		complain("no text");
@@ -520,8 +562,18 @@ static void floods_are_an_error_and_no_memory(void **state)
 
 static int start(void **state)
 {
+	char port[16], info[8192];
+	const char *const arguments[] = { "--replicaof", "127.0.0.1", port, NULL };
+
 	(void)state;
-	test_server_start(&server, 0, NULL);
+	test_server_start(&server, TEST_SERVER_TCP, NULL);
+	assert_true(test_command(&server, NULL, 0, "CONFIG", "SET", "repl-diskless-sync-delay", "0", NULL));
+	snprintf(port, sizeof(port), "%d", server.port);
+	test_server_start(&replica, TEST_SERVER_TCP, arguments);
+	for (size_t i = 0; i < sizeof(honest) / sizeof(honest[0]); i++)
+		test_server_start(&honest[i], 0, NULL);
+	test_eventually(test_command(&server, info, sizeof(info), "INFO", "replication", NULL) &&
+	                strstr(info, "state=online") != NULL);
 	stub_start(&server);
 	other = test_client(server.url);
 	assert_status(redislock_client_ping(other), REDISLOCK_OK);
@@ -536,6 +588,9 @@ static int stop(void **state)
 	redislock_lock_free(holder);
 	redislock_client_free(other);
 	stub_stop();
+	for (size_t i = 0; i < sizeof(honest) / sizeof(honest[0]); i++)
+		test_server_stop(&honest[i]);
+	test_server_stop(&replica);
 	test_server_stop(&server);
 	return 0;
 }
@@ -555,6 +610,8 @@ static int nothing_is_open(void **state)
 	(void)state;
 	test_eventually(test_descriptors() <= descriptors);
 	assert_nothing_left(&server);
+	for (size_t i = 0; i < sizeof(honest) / sizeof(honest[0]); i++)
+		assert_nothing_left(&honest[i]);
 	return 0;
 }
 

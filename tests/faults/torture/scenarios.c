@@ -10,48 +10,34 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum {
-	TIMEOUT_MS = 300,
-	WAIT_MS = 1500,
-	SHORT_WAIT_MS = 40,
-	TTL_MS = 1000,
-	SHORT_TTL_MS = 240,
-	STEP_MS = 5,
-	IGNORED_MS = 60,
-	RENEWED = 1000000,
-	ENOUGH_MS = 20000
-};
-
 const char *torture_url;
 char torture_failure[512];
 bool torture_late, torture_eventloop;
 
 static redislock_client *client;
 
-#define must(condition, ...)                                                                                           \
-	do {                                                                                                           \
-		if (!(condition) && torture_failure[0] == '\0')                                                        \
-			snprintf(torture_failure, sizeof(torture_failure), __VA_ARGS__);                               \
-	} while (0)
-
-/* The status is the expected one, unless something has failed; then it is one that tells of it, with a text. */
-static void check(const char *call, int32_t status, int32_t expected, redislock_lock *lock)
+bool torture_failed(const char *call, int32_t status, int32_t expected)
 {
-	char text[300] = "";
-
 	if (status == expected)
-		return;
+		return false;
 	if (!failing_reached() && (status == REDISLOCK_TIMEOUT || status == REDISLOCK_LOST ||
 	                           status == REDISLOCK_NOT_ACQUIRED || status == REDISLOCK_CONNECTION_REFUSED)) {
 		torture_late = true;
-		return;
+		return false;
 	}
 	must(failing_reached(), "%s: %s though nothing failed", call, redislock_error_name(status));
 	must(status != REDISLOCK_INVALID_ARGUMENT && status != REDISLOCK_WRONG_MODE && status != REDISLOCK_FORKED &&
 	             status != REDISLOCK_SERVER && strcmp(redislock_error_name(status), "UNKNOWN") != 0,
 	     "%s: %s", call, redislock_error_name(status));
 	must(status != REDISLOCK_INTERNAL || failing_count(FAIL_GETRANDOM) > 0, "%s: INTERNAL", call);
-	if (status >= 0 || client == NULL || strstr(call, "_new") != NULL)
+	return status < 0 && strstr(call, "_new") == NULL;
+}
+
+static void check(const char *call, int32_t status, int32_t expected, redislock_lock *lock)
+{
+	char text[300] = "";
+
+	if (!torture_failed(call, status, expected) || client == NULL)
 		return;
 	if (lock != NULL)
 		redislock_lock_error(lock, text, sizeof(text));
@@ -196,6 +182,21 @@ static void trying(void)
 	end();
 }
 
+/* A replica must have it: by a connection of its own. */
+static void confirming(void)
+{
+	redislock_lock *lock;
+
+	if (begin()) {
+		check("set_min_replicas", redislock_client_set_min_replicas(client, 1, TIMEOUT_MS), REDISLOCK_OK, NULL);
+		lock = make(0, TTL_MS, 0);
+		if (lock != NULL && acquired(lock, REDISLOCK_OK))
+			released(lock);
+		redislock_lock_free(lock);
+	}
+	end();
+}
+
 /* The other lets go once this one is in the queue. */
 static void waiting(void)
 {
@@ -332,16 +333,21 @@ static void looking(void)
 }
 
 const struct scenario scenarios[] = {
-	{ "connect", connecting, .by_name = false },
-	{ "connect by a name", connecting, .by_name = true },
-	{ "acquire and release", trying, .by_name = false },
-	{ "acquire with waiting and a hand-off", waiting, .contended = true },
-	{ "acquire with waiting in vain", waiting_in_vain, .occupied = true },
-	{ "renewal", renewing, .by_name = false },
-	{ "extend", extending, .by_name = false },
-	{ "free", freeing, .by_name = false },
-	{ "fork", forking, .by_name = false },
-	{ "silence", being_ignored, .silent = true },
-	{ "look", looking, .occupied = true },
-	{ NULL, NULL, .by_name = false },
+	{ "connect", connecting, PLACE_SOCKET, .occupied = false },
+	{ "connect by a name", connecting, PLACE_NAME, .occupied = false },
+	{ "acquire and release", trying, PLACE_SOCKET, .occupied = false },
+	{ "acquire with waiting and a hand-off", waiting, PLACE_SOCKET, .contended = true },
+	{ "acquire with waiting in vain", waiting_in_vain, PLACE_SOCKET, .occupied = true },
+	{ "renewal", renewing, PLACE_SOCKET, .occupied = false },
+	{ "extend", extending, PLACE_SOCKET, .occupied = false },
+	{ "free", freeing, PLACE_SOCKET, .occupied = false },
+	{ "fork", forking, PLACE_SOCKET, .occupied = false },
+	{ "silence", being_ignored, PLACE_SILENT, .occupied = false },
+	{ "look", looking, PLACE_SOCKET, .occupied = true },
+	{ "a replica", confirming, PLACE_SOCKET, .occupied = false },
+	{ "sentinel", trying, PLACE_SENTINEL, .occupied = false },
+	{ "cluster", trying, PLACE_CLUSTER, .occupied = false },
+	{ "quorum", quorum_holding, PLACE_SOCKET, .occupied = false },
+	{ "renewal and free of a quorum", quorum_renewing, PLACE_SOCKET, .step = 4 },
+	{ NULL, NULL, PLACE_SOCKET, .occupied = false },
 };

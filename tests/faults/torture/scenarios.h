@@ -9,14 +9,25 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
+
+enum place {
+	PLACE_SOCKET,
+	PLACE_NAME,   /* the same server, found by a name */
+	PLACE_SILENT, /* never says anything */
+	PLACE_SENTINEL,
+	PLACE_CLUSTER,
+	PLACE_SECOND, /* with the first and the third a quorum */
+	PLACE_THIRD
+};
 
 struct scenario {
 	const char *name;
 	void (*run)(void);
+	enum place place;
 	bool contended; /* another process holds the lock, and releases it once somebody queues */
 	bool occupied;  /* another process holds it all the time */
-	bool by_name;   /* the server is found by a name */
-	bool silent;    /* the server never says anything */
+	int step;       /* it takes long: each so many points are enough for everyday; 0 for all */
 };
 
 /* The last one has no name. */
@@ -32,5 +43,31 @@ extern bool torture_late;
 
 /* Which of them are run by an event loop. */
 extern bool torture_eventloop;
+
+enum {
+	TIMEOUT_MS = 300,
+	WAIT_MS = 1500,
+	SHORT_WAIT_MS = 40,
+	TTL_MS = 1000,
+	SHORT_TTL_MS = 240,
+	STEP_MS = 5,
+	IGNORED_MS = 60,
+	RENEWED = 1000000,
+	ENOUGH_MS = 20000
+};
+
+#define must(condition, ...)                                                                                           \
+	do {                                                                                                           \
+		if (!(condition) && torture_failure[0] == '\0')                                                        \
+			snprintf(torture_failure, sizeof(torture_failure), __VA_ARGS__);                               \
+	} while (0)
+
+/* The status is the expected one, unless something has failed; then it is one that tells of it: true, if there must be
+ * a text as well. */
+bool torture_failed(const char *call, int32_t status, int32_t expected);
+
+/* quorums.c: a lock on three servers. */
+void quorum_holding(void);
+void quorum_renewing(void);
 
 #endif

@@ -2,16 +2,17 @@
  *
  * torture blocking|eventloop [SCENARIO]: every allocation and every system call of every scenario fails in turn, once
  * and for good. Whatever fails: no crash, no hang, no block of memory, descriptor or thread left, and on the server
- * nothing that doesn't end by itself within its TTL. Each failure point is reached; how many there were is reported.
+ * nothing that doesn't end by itself within its TTL. Each failure point is reached, in scenarios that take long each so
+ * many of them; how many there were is reported.
  *
  * The first point of each kind fails in every way, the others in one of them, in turn; all in every way where
  * REDISLOCK_TESTS_FULL is set. */
 #include "failing.h"
 #include "locks.h"
+#include "places.h"
 #include "scenarios.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,7 +31,6 @@ static const enum failing_call first_call = FAIL_MEMORY + 1; /* the sanitizer ha
 static const enum failing_call first_call = FAIL_MEMORY;
 #endif
 
-static struct test_server server;
 static char now_running[256];
 static bool full;
 static long points, runs, failures;
@@ -56,7 +56,7 @@ static void be_the_other(int fd)
 	redislock_lock *lock = NULL;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (redislock_client_new(server.url, &client) != REDISLOCK_OK ||
+	if (redislock_client_new(place_server.url, &client) != REDISLOCK_OK ||
 	    redislock_lock_new(client, REDISLOCK_KIND_PUBSUB, "foo", 3, &lock) != REDISLOCK_OK)
 		_exit(1);
 	for (;;) {
@@ -64,7 +64,7 @@ static void be_the_other(int fd)
 		if (word == 'h' && redislock_lock_acquire(lock) != REDISLOCK_OK)
 			_exit(2);
 		if (word == 'q') {
-			while (test_queue(&server, "foo") == 0 && (word = heard(fd, 1)) == '\0')
+			while (test_queue(&place_server, "foo") == 0 && (word = heard(fd, 1)) == '\0')
 				continue;
 			redislock_lock_release(lock);
 			while (word != 's')
@@ -98,32 +98,6 @@ static void tell_the_other(char word, bool answers)
 		assert_int_equal(read(other_fd, &back, 1), 1);
 }
 
-/* ---- a server that accepts, and never says anything ---- */
-
-static int silent_fd;
-static char silent_url[64];
-
-static void start_the_silent(void)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t length = sizeof(address);
-
-	silent_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	assert_int_equal(bind(silent_fd, (struct sockaddr *)&address, length), 0);
-	assert_int_equal(listen(silent_fd, 1024), 0);
-	assert_int_equal(getsockname(silent_fd, (struct sockaddr *)&address, &length), 0);
-	snprintf(silent_url, sizeof(silent_url), "redis://127.0.0.1:%d", ntohs(address.sin_port));
-}
-
-/* Those that are over make room for others. */
-static void empty_the_silent(void)
-{
-	int fd;
-
-	while ((fd = accept(silent_fd, NULL, NULL)) >= 0)
-		close(fd);
-}
-
 /* ---- one run ---- */
 
 static void hangs(int signal_number)
@@ -144,21 +118,12 @@ static void complain(const char *what)
 	failures++;
 }
 
-static void look_at_the_server(void)
+static void look_at_the_servers(void)
 {
-	char left[1024];
+	const char *left = places_left();
 
-	test_command(&server, left, sizeof(left), "EVAL",
-	             "for _, key in ipairs(redis.call('KEYS', '*')) do "
-	             "local ttl = redis.call('PTTL', key) "
-	             "if ttl < 0 or (string.sub(key, 1, 12) ~= 'rlock-state:' and ttl > tonumber(ARGV[1])) or "
-	             "(key == 'foo' and ttl > tonumber(ARGV[2])) then return key .. ' ' .. ttl end end "
-	             "redis.call('FLUSHALL') return ''",
-	             "0", "60000", "4000", NULL);
-	if (left[0] != '\0') {
+	if (left[0] != '\0')
 		complain(left);
-		test_command(&server, NULL, 0, "FLUSHALL", NULL);
-	}
 }
 
 struct resources {
@@ -200,7 +165,7 @@ static void run_once(const struct scenario *scenario, enum failing_call call, lo
 	         : error == END_OF_FILE ? "end of file"
 	                                : "a short count",
 	         for_good ? " for good" : "");
-	torture_url = scenario->silent ? silent_url : scenario->by_name ? server.tcp_url : server.url;
+	torture_url = place_url(scenario->place);
 	if (scenario->contended || scenario->occupied)
 		tell_the_other('h', true);
 	if (scenario->contended)
@@ -212,13 +177,13 @@ static void run_once(const struct scenario *scenario, enum failing_call call, lo
 	scenario->run();
 	failing_disarm();
 	alarm(0);
-	empty_the_silent();
+	places_empty_the_silent();
 	look_at_resources(before);
 	if (torture_failure[0] != '\0')
 		complain(torture_failure);
 	if (scenario->contended || scenario->occupied)
 		tell_the_other('s', true);
-	look_at_the_server();
+	look_at_the_servers();
 	runs++;
 }
 
@@ -245,28 +210,26 @@ static int ways_of(enum failing_call call)
 	return count;
 }
 
-/* All points of a kind of call: until one isn't reached any more. */
+/* All points of a kind of call, or each so many: until one isn't reached any more. */
 static void run_call(const struct scenario *scenario, enum failing_call call)
 {
-	const int ways = ways_of(call);
-	long nth = 0;
+	const int ways = ways_of(call), step = full || scenario->step == 0 ? 1 : scenario->step;
 	bool reached = true;
 
-	while (reached && nth < MOST_POINTS) {
-		const int chosen = (int)(nth % ways);
-		nth++;
+	for (long nth = 1, turn = 0; reached && nth < MOST_POINTS; nth += step, turn++) {
 		reached = false;
 		for (int way = 0; way < ways; way++) {
 			const int error = failing_kinds[call].errors[way];
-			if (!full && nth > 1 && way != chosen)
+			const bool chosen = way == (int)(turn % ways);
+			if (!full && turn > 0 && !chosen)
 				continue;
 			reached |= run(scenario, call, nth, error, false);
 			/* Nobody is interrupted for ever. */
-			if (reached && error != EINTR && (full || (nth % 3 == 1 && way == chosen)))
+			if (reached && error != EINTR && (full || (turn % 3 == 0 && chosen)))
 				run(scenario, call, nth, error, true);
 		}
+		points += reached;
 	}
-	points += nth - 1;
 }
 
 static void *be_a_thread(void *argument)
@@ -290,6 +253,10 @@ static void run_scenario(const struct scenario *scenario)
 	const long points_before = points, runs_before = runs;
 	const int64_t start = test_now_ms();
 
+	if (!place_possible(scenario->place)) {
+		printf("%s: not with the server that is here\n", scenario->name);
+		return;
+	}
 	for (int i = 0; i < 2; i++)
 		run(scenario, first_call, 0, ENOMEM, false);
 	for (int call = (int)first_call; call < FAIL_CALLS; call++)
@@ -306,10 +273,8 @@ static void everything_fails_in_turn(void **state)
 	const char *only = words[1];
 
 	/* The other is a process of its own: it must not have the threads and connections of this one. */
-	test_server_start(&server, TEST_SERVER_TCP, NULL);
-	snprintf(server.tcp_url, sizeof(server.tcp_url), "redis://localhost:%d", server.port);
+	places_start();
 	start_the_other();
-	start_the_silent();
 	signal(SIGALRM, hangs);
 	warm_up();
 	torture_eventloop = strcmp(words[0], "eventloop") == 0;
@@ -319,8 +284,7 @@ static void everything_fails_in_turn(void **state)
 	kill(other_pid, SIGKILL);
 	waitpid(other_pid, NULL, 0);
 	close(other_fd);
-	close(silent_fd);
-	test_server_stop(&server);
+	places_stop();
 	printf("%ld failure points, all reached, in %ld runs: %ld violations\n", points, runs, failures);
 	assert_true(points > 0);
 	assert_int_equal(failures, 0);
