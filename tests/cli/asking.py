@@ -6,7 +6,7 @@ import socket
 import threading
 
 import support
-from support import Sentinel, Server, end, environment, equal, eventually, finish, hold, run, start, test, true
+from support import Cluster, Sentinel, Server, end, environment, equal, eventually, finish, hold, run, start, test, true
 
 ODD_NAMES = [b"a b", b"new\nline", b"tab\t", b"%s%n", b"{braces}", b"}{", b'quote"', b"back\\slash", b"\x01\x7f",
              "gr\u00fcn \u65e5\u672c \U0001f512".encode(), b"\xff\xfe", b"a\xc3", b"\xed\xa0\x80", b"\xc0\xaf",
@@ -129,30 +129,66 @@ def wrong_password_is_77_and_is_not_shown():
         locked.close()
 
 
+def every_command_works(url):
+    holder = hold("foo", "--url", url, "--owner", "somebody")
+    result = run("status", "foo", url=url)
+    equal(result.returncode, 0)
+    true(b"somebody" in result.stdout, result.stdout)
+    others = [hold(name, "--url", url) for name in ("bar", "bay")]  # in a cluster, on its other servers
+    lines = run("list", url=url).stdout.splitlines()
+    equal([line.split(b"\t")[0] for line in lines], [b"bar", b"bay", b"foo"])
+    for other in others:
+        end(other)
+    equal(run("run", "--try", "foo", "true", url=url).returncode, 75)
+    equal(run("wait", "--try", "foo", url=url).returncode, 75)
+    waiter = start("run", "--wait", "forever", "foo", "true", env=environment(REDISLOCK_URL=url))
+
+    def waits():
+        return json.loads(run("status", "--json", "foo", url=url).stdout)["waiters"] == 1
+
+    eventually(waits, "the waiter is in the queue")
+    equal(run("break", "foo", url=url).returncode, 0)
+    equal(finish(waiter)[0], 0)
+    end(holder)
+    equal(run("wait", "foo", url=url).returncode, 0)
+    equal(run("run", "foo", "true", url=url).returncode, 0)
+    equal(run("status", "foo", url=url).returncode, 1)
+    equal(run("break", "foo", url=url).returncode, 1)
+    equal(run("list", url=url).stdout, b"")
+    equal(run("ping", url=url).returncode, 0)
+
+
 @test
 def every_command_works_through_sentinels():
     sentinel = Sentinel(open_port(support.server))
     # The first one isn't there.
     url = "redis+sentinel://127.0.0.1:1,127.0.0.1:%d/guarded" % sentinel.port
     try:
-        holder = hold("foo", "--url", url, "--owner", "somebody")
-        equal(support.server.call("EXISTS", "foo"), 1)
-        result = run("status", "foo", url=url)
-        equal(result.returncode, 0)
-        true(b"somebody" in result.stdout, result.stdout)
-        true(run("list", url=url).stdout.startswith(b"foo\tsomebody\t"), "the list")
-        equal(run("run", "--try", "foo", "true", url=url).returncode, 75)
-        equal(run("break", "foo", url=url).returncode, 0)
-        end(holder)
-        equal(run("wait", "foo", url=url).returncode, 0)
-        equal(run("run", "foo", "true", url=url).returncode, 0)
-        equal(run("status", "foo", url=url).returncode, 1)
-        equal(run("ping", url=url).returncode, 0)
+        every_command_works(url)
         unknown = run("ping", url=url.replace("guarded", "unknown"))
         equal(unknown.returncode, 69)
         true(b"unknown" in unknown.stderr, unknown.stderr)
     finally:
         sentinel.close()
+        support.server.call("CONFIG", "SET", "port", 0)
+
+
+@test
+def every_command_works_in_a_cluster():
+    if not Cluster.possible():
+        print("# not tried: the server doesn't publish by slots, as a cluster needs it; Redis does since 7.0")
+        return
+    cluster = Cluster()
+    try:
+        # One of them isn't there.
+        every_command_works("redis+cluster://127.0.0.1:1,127.0.0.1:%d" % cluster.ports[0])
+        equal(len(set(cluster.homes.values())), 3)
+        for name, node in cluster.homes.items():
+            equal(node.call("EXISTS", "rlock-state:{%s}:%s" % (name, name)), 1, name)
+        wrong = run("run", "foo", "true", url="redis+cluster://127.0.0.1:%d" % open_port(support.server))
+        true(wrong.returncode != 0 and b"no part of a cluster" in wrong.stderr, wrong)
+    finally:
+        cluster.close()
         support.server.call("CONFIG", "SET", "port", 0)
 
 

@@ -164,13 +164,17 @@ def finish(process, feed=None):
     return process.returncode, out, err
 
 
+def free_port():
+    with socket.socket() as plug:
+        plug.bind(("127.0.0.1", 0))
+        return plug.getsockname()[1]
+
+
 class Sentinel(Server):
     """One that guards the server on a port, under the name "guarded"."""
 
     def __init__(self, guarded_port):
-        with socket.socket() as plug:
-            plug.bind(("127.0.0.1", 0))
-            self.port = plug.getsockname()[1]
+        self.port = free_port()
         self.guarded_port = guarded_port
         super().__init__()
 
@@ -181,6 +185,36 @@ class Sentinel(Server):
                        % (self.port, self.path, self.folder, self.guarded_port))
         self.command_line = [self.command_line[0], path, "--sentinel"]
         super().start()
+
+
+class Cluster:
+    """Three servers; foo, bar and bay are each on another one of them."""
+
+    def __init__(self):
+        self.ports, buses = [free_port() for _ in range(3)], [free_port() for _ in range(3)]
+        self.nodes = [Server("--port", str(port), "--cluster-enabled", "yes", "--cluster-port", str(bus))
+                      for port, bus in zip(self.ports, buses)]
+        for number, node in enumerate(self.nodes):
+            node.call("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            node.call("CLUSTER", "ADDSLOTSRANGE", number * 5461, number * 5461 + 5460 + (number == 2))
+            if number > 0:
+                node.call("CLUSTER", "MEET", "127.0.0.1", self.ports[0], buses[0])
+        for node in self.nodes:
+            eventually(lambda: b"cluster_state:ok" in node.call("CLUSTER", "INFO"), "the cluster is sound")
+        self.homes = {name: self.nodes[min(self.nodes[0].call("CLUSTER", "KEYSLOT", name) // 5461, 2)]
+                      for name in ("foo", "bar", "bay")}
+
+    @staticmethod
+    def possible():
+        """Whether the server publishes by slots, as Redis does since 7.0."""
+        try:
+            return server.call("PUBSUB", "SHARDNUMSUB") == []
+        except RuntimeError:
+            return False
+
+    def close(self):
+        for node in self.nodes:
+            node.close()
 
 
 def hold(name, *options):
