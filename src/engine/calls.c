@@ -115,10 +115,10 @@ static void ask_again(struct rlk_engine *engine, struct rlk_call *call, int64_t 
 }
 
 /* Whoever cleans up has time, and nobody to tell: a server that is full, can't save or lacks replicas may be better
- * soon. What it isn't allowed, or what is no lock's, stays so. */
+ * soon. What it isn't allowed, or what is no lock's, stays so. Whoever asks, as for a cluster's slots, has neither. */
 static bool is_final(const struct rlk_call *call, int32_t status, enum rlk_remedy remedy)
 {
-	if (call->orphan) {
+	if (call->orphan && call->script >= 0) {
 		return remedy == RLK_GIVE_UP && status != REDISLOCK_SERVER && status != REDISLOCK_NOT_ENOUGH_REPLICAS;
 	}
 	return remedy == RLK_GIVE_UP || (call->script < 0 && status == REDISLOCK_READ_ONLY);

@@ -186,6 +186,25 @@ static void silent_owner_is_not_asked_who_has_its_slots(void **state)
 	assert_in_range(other.accepted - taken, 1, 10 * AWAY_MS / 5000 + 1);
 }
 
+static bool job_is_done(void)
+{
+	return job.machine.done;
+}
+
+static const char *say_no_cluster(const char *command)
+{
+	return strncmp(command, "PUBSUB", 6) == 0 ? "*0\r\n" : "-ERR This instance has cluster support disabled\r\n";
+}
+
+static void server_that_is_no_cluster_is_called_so_at_once(void **state)
+{
+	(void)state;
+	begin_in_cluster();
+	one.answer = say_no_cluster;
+	assert_true(scripted_turn(&engine, servers, now, job_is_done));
+	assert_int_equal(job.machine.status, REDISLOCK_UNSUPPORTED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +212,7 @@ int main(void)
 		cmocka_unit_test_teardown(owner_after_one_that_is_gone_is_noticed_soon, stop),
 		cmocka_unit_test_teardown(owner_after_one_that_is_silent_is_noticed_soon, stop),
 		cmocka_unit_test_teardown(silent_owner_is_not_asked_who_has_its_slots, stop),
+		cmocka_unit_test_teardown(server_that_is_no_cluster_is_called_so_at_once, stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

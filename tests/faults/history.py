@@ -25,6 +25,7 @@ class Hold:
     answered: int = 0   # when that was answered
     status: str = ""    # of the last release
     writes: list = dataclasses.field(default_factory=list)  # [time, accepted, fence, held until]
+    extended: bool = False  # or that was tried
     ended_early: int = 0  # when it was told that a hold is over which was to last longer
 
     def end(self):
@@ -56,6 +57,12 @@ class Strike:
     loses_data: bool = False
     wall_begin: int = 0  # microseconds of the wall clock, which fences are made of
     wall_end: int = 0
+    names: list = dataclasses.field(default_factory=list)  # that had to do with it; none: all
+    elected: int = 0  # when another server was the primary, if it came so far
+    gone: bool = False  # the former one: else it may have granted and renewed until the end to those that came to it
+
+    def concerns(self, name):
+        return not self.names or name in self.names
 
 
 @dataclasses.dataclass
@@ -65,6 +72,7 @@ class History:
     strikes: list
     usages: dict  # worker: {"before": (descriptors, threads, kilobytes), "after": ...}
     refused: list = dataclasses.field(default_factory=list)  # lines that can't be read
+    delays: list = dataclasses.field(default_factory=list)  # (when, how much) somebody who sleeps was woken late
 
 
 class Reader:
@@ -116,6 +124,7 @@ class Reader:
                 self.believe(hold, time, int(until))
         elif kind == "x":
             self.clip(hold, time)
+            hold.extended = True
         elif kind == "y":
             if int(words[4]) > 0:
                 hold.claims.append([time, int(words[4])])
@@ -149,6 +158,10 @@ def read(folder):
     history = History([], [], [], {})
     with open(os.path.join(folder, "strikes"), encoding="ascii") as file:
         history.strikes = [Strike(**json.loads(line)) for line in file]
+    delays = os.path.join(folder, "delays")
+    if os.path.exists(delays):
+        with open(delays, encoding="ascii") as file:
+            history.delays = [tuple(int(word) for word in line.split()) for line in file]
     killed = {strike.target: strike.begin for strike in history.strikes if strike.what == "kill"}
     for entry in sorted(os.listdir(folder)):
         if not entry.endswith(".log"):

@@ -10,7 +10,6 @@ import select
 import signal
 import time
 
-from cluster import until
 from history import Strike
 from server import Connection, Refused
 
@@ -20,9 +19,9 @@ CONNECTION = ("kill_messages", "kill_commands", "kill_one", "kill_one", "delay",
               "freeze_replies", "freeze_both", "refuse", "distance")
 SERVER = ("pause", "sleep", "flush_scripts", "flush_data", "restart", "halt", "full", "read_only", "busy", "cannot_save",
           "too_few_replicas", "expel")
-CLUSTER = ("kill_primary", "fail_over", "halt_primary", "move_slot", "move_slot", "move_slot")
-SENTINEL = ("kill_primary", "stop_primary", "stop_primary_and_sentinel", "stop_primary_for_a_moment", "fail_over",
-            "kill_sentinel", "cut_all")
+CLUSTER = ("kill_primary", "fail_over", "halt_primary", "cut_off_primary", "move_slot", "move_slot", "move_slot")
+SENTINEL = ("kill_primary", "stop_primary", "cut_off_primary", "stop_primary_and_sentinel", "stop_primary_for_a_moment",
+            "fail_over", "kill_sentinel", "cut_all")
 MIXES = {"calm": (), "cluster": CLUSTER, "sentinel": SENTINEL, "holder": HOLDER, "waiter": WAITER, "connection": CONNECTION,
          "server": SERVER, "all": HOLDER + WAITER + CONNECTION + SERVER}
 
@@ -39,13 +38,20 @@ class Nemesis:
         self.strikes_of_mix, self.chance = strikes, random.Random(seed)
         self.pace, self.server, self.workers, self.proxy, self.names = pace, server, workers, proxy, names
         self.undos, self.order, self.count, self.delays = [], itertools.count(), 0, 0
+        self.elected, self.in_order = 0, False  # of the strike that goes on
         self.file = open(os.path.join(folder, "strikes"), "w", encoding="ascii")
 
     # ---- writing down ----
 
-    def note(self, what, target, begin, loses_data=False, wall_begin=0):
+    def note_failover(self, what, begin, wall_begin, changed, names=()):
+        """Where a strike may leave another primary."""
+        in_order = changed and self.in_order
+        self.note(what, "", begin, changed and not in_order, wall_begin, names=list(names),
+                  elected=self.elected if changed else 0, gone=what == "kill_primary")
+
+    def note(self, what, target, begin, loses_data=False, wall_begin=0, **more):
         """What has ended by now."""
-        strike = Strike(what, target, begin, now(), loses_data, wall_begin, time.time_ns() // 1000)
+        strike = Strike(what, target, begin, now(), loses_data, wall_begin, time.time_ns() // 1000, **more)
         self.file.write(json.dumps(dataclasses.asdict(strike)) + "\n")
         self.count += 1
 
@@ -295,47 +301,3 @@ class Nemesis:
                 pass  # the server has begun anew, and with it its settings
             connection.close()
         self.later(self.chance.uniform(0.05, 0.5), "expel", "", undo)
-
-    # ---- a cluster; each waits until that is sound again, or two at once could take all there is of the data ----
-
-    def lose_primary(self, what, take_away, bring_back):
-        """The replica takes over; what it was not told of any more is lost."""
-        cluster = self.server
-        primary = self.chance.choice(cluster.primaries())
-        begin, wall = now(), time.time_ns() // 1000
-        take_away(primary)
-        bring_back(primary)
-        self.note(what, "", begin, True, wall)
-        cluster.settle()
-
-    def kill_primary(self):
-        def bring_back(primary):
-            until(self.server.sound, "a replica takes over")
-            primary.start()
-        self.lose_primary("kill_primary", lambda primary: primary.kill(), bring_back)
-
-    def halt_primary(self):
-        """For the others it is gone, but it doesn't know. Sometimes it is back before they agree on that."""
-        def bring_back(primary):
-            time.sleep(self.chance.choice((0.3, 1, 4)))
-            primary.process.send_signal(signal.SIGCONT)
-        self.lose_primary("halt_primary", lambda primary: primary.process.send_signal(signal.SIGSTOP), bring_back)
-
-    def fail_over(self):
-        """In good order: nothing is lost."""
-        cluster = self.server
-        primary = self.chance.choice(cluster.primaries())
-        replica, begin = cluster.replica_of(primary), now()
-        replica.command("CLUSTER", "FAILOVER")
-        until(lambda: replica in cluster.primaries() and cluster.sound(), "the failover")
-        self.note("fail_over", "", begin)
-        cluster.settle()
-
-    def move_slot(self):
-        cluster = self.server
-        slot = cluster.nodes[0].command("CLUSTER", "KEYSLOT", f"c{self.chance.randrange(self.names)}")
-        owner, begin = cluster.owner(slot), now()
-        other = self.chance.choice([node for node in cluster.primaries() if node is not owner])
-        cluster.move(slot, owner, other, lambda: time.sleep(self.chance.choice((0, 0, 0.02, 0.3, 0.8))))
-        self.note("move_slot", "", begin)
-        cluster.settle()

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { WAIT_MS = 8000, SHORT_WAIT_MS = 300 };
+enum { WAIT_MS = 8000, SHORT_WAIT_MS = 300, LASTING_MS = 4000 };
 
 uint64_t plan_random(uint64_t *seed)
 {
@@ -32,6 +32,14 @@ static unsigned long_holds(void)
 	return text != NULL ? (unsigned)strtoul(text, NULL, 10) : 0;
 }
 
+/* How many in a thousand are held for many times a short lease, which is renewed: FAULTS_LASTING. */
+static unsigned lasting_holds(void)
+{
+	const char *text = getenv("FAULTS_LASTING");
+
+	return text != NULL ? (unsigned)strtoul(text, NULL, 10) : 0;
+}
+
 struct plan plan_next(uint64_t *seed, unsigned names)
 {
 	static const int64_t ttls[] = { 300, 800, 2000 };
@@ -46,14 +54,19 @@ struct plan plan_next(uint64_t *seed, unsigned names)
 	};
 
 	/* Most are short; few are long enough to be renewed, or to outlive a lease that isn't. */
-	if (in_hundred(seed, long_holds()))
+	if (lasting_holds() > 0 && plan_random(seed) % 1000 < lasting_holds()) {
+		plan.renew = true;
+		plan.ttl_ms = ttls[0];
+		plan.hold_us = upto(seed, LASTING_MS * 1000);
+	} else if (in_hundred(seed, long_holds())) {
 		plan.hold_us = upto(seed, plan.ttl_ms * 1500);
-	else if (in_hundred(seed, 15))
+	} else if (in_hundred(seed, 15)) {
 		plan.hold_us = upto(seed, 3000);
-	else if (in_hundred(seed, 1))
+	} else if (in_hundred(seed, 1)) {
 		plan.hold_us = upto(seed, 100000);
-	else if (plan_random(seed) % 400 == 0)
+	} else if (plan_random(seed) % 400 == 0) {
 		plan.hold_us = upto(seed, plan.ttl_ms * 1500);
+	}
 	if (plan.hold_us > 0 && in_hundred(seed, 10))
 		plan.extend_ms = ttls[plan_random(seed) % 3];
 	if (in_hundred(seed, 30))

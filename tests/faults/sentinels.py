@@ -2,31 +2,30 @@
 """A primary with two replicas and three sentinels in the place of the one server, and what may befall them."""
 import os
 import signal
-import socket
 import time
 
 from nemesis import Nemesis, now
-from server import PATIENCE, Connection, Refused, Server
+from server import Connection, Server, free_port, wait_for
+from switch import CLIENTS, SERVERS, Switch
 
 SERVICE = "guarded"
 # How long a primary may be silent before the sentinels go for another.
 DOWN_MS = 1500
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Member(Server):
-    def __init__(self, folder, keeps_data, leader=None):
+    """Others know it by a port of the switch's."""
+
+    def __init__(self, folder, keeps_data, switch, number, leader=None):
         super().__init__(folder, keeps_data)
-        self.port, self.leader = free_port(), leader
+        self.switch, self.number, self.leader, self.own_port = switch, number, leader, free_port()
+        self.port = switch.pass_to(number, self.own_port)
 
     def arguments(self):
-        follows = ["--replicaof", "127.0.0.1", str(self.leader.port)] if self.leader else []
-        return super().arguments() + ["--port", str(self.port), "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0"] + follows
+        follows = ["--replicaof", "127.0.0.1", self.leader.port] if self.leader else []
+        return super().arguments() + ["--port", self.own_port, "--bind", "127.0.0.1", "--replica-announce-ip", "127.0.0.1",
+                                      "--replica-announce-port", self.port, "--repl-diskless-sync-delay", 0,
+                                      *self.switch.source(self.number), *follows]
 
     def follow(self, leader):
         """As a sentinel has it do so: whoever is connected has to look around again."""
@@ -43,17 +42,18 @@ class Member(Server):
 
 
 class Sentinel(Server):
-    def __init__(self, folder, first):
+    def __init__(self, folder, switch, number, first):
         super().__init__(folder, False)
-        self.port, self.path = free_port(), os.path.join(folder, "sentinel.conf")
+        self.port, self.path, self.source = free_port(), os.path.join(folder, "sentinel.conf"), switch.source(number)
         with open(self.path, "w", encoding="ascii") as file:
             file.write(f"bind 127.0.0.1\nport {self.port}\nunixsocket {self.socket}\ndir {folder}\n"
+                       f"sentinel announce-ip 127.0.0.1\n"
                        f"sentinel monitor {SERVICE} 127.0.0.1 {first.port} 2\n"
                        f"sentinel down-after-milliseconds {SERVICE} {DOWN_MS}\n"
                        f"sentinel failover-timeout {SERVICE} 3000\nsentinel parallel-syncs {SERVICE} 2\n")
 
     def arguments(self):
-        return [self.path, "--sentinel"]
+        return [self.path, "--sentinel", *self.source]
 
     def named(self):
         """The port of the primary, as this one knows it."""
@@ -62,30 +62,20 @@ class Sentinel(Server):
     def knows_all(self):
         words = self.command("SENTINEL", "MASTER", SERVICE)
         told = dict(zip(words[::2], words[1::2]))
-        return (told[b"flags"], told[b"num-slaves"], told[b"num-other-sentinels"]) == (b"master", b"2", b"2")
-
-
-def wait_for(condition, what):
-    until = time.monotonic() + 4 * PATIENCE
-    while True:
-        try:
-            if condition():
-                return
-        except (OSError, Refused):
-            pass  # it is on its way
-        if time.monotonic() > until:
-            raise RuntimeError(f"not in time: {what}")
-        time.sleep(0.02)
+        return (told[b"flags"], told[b"num-slaves"], told[b"num-other-sentinels"]) == (b"master", b"2", b"2") and \
+            self.command("SENTINEL", "CKQUORUM", SERVICE).startswith(b"OK 3 ")
 
 
 class Guarded:
     """What a campaign expects of a server."""
 
-    def __init__(self, folder, keeps_data):
+    def __init__(self, folder, keeps_data, programs):
+        self.switch = Switch(programs)
         # Short names: the path of a unix socket has little room.
-        self.primary = Member(os.path.join(folder, "p0"), keeps_data)
-        self.members = [self.primary] + [Member(os.path.join(folder, f"p{i}"), keeps_data, self.primary) for i in (1, 2)]
-        self.sentinels = [Sentinel(os.path.join(folder, f"s{i}"), self.primary) for i in range(3)]
+        self.primary = Member(os.path.join(folder, "p0"), keeps_data, self.switch, 0)
+        self.members = [self.primary] + [Member(os.path.join(folder, f"p{i}"), keeps_data, self.switch, i, self.primary)
+                                         for i in (1, 2)]
+        self.sentinels = [Sentinel(os.path.join(folder, f"s{i}"), self.switch, 3 + i, self.primary) for i in range(3)]
         self.url = "redis+sentinel://" + ",".join(f"127.0.0.1:{one.port}" for one in self.sentinels) + "/" + SERVICE
 
     @property
@@ -107,6 +97,7 @@ class Guarded:
     def kill(self):
         for one in self.sentinels + self.members:
             one.kill()
+        self.switch.end()
 
     def named(self):
         """Whom the sentinels agree on, if they do."""
@@ -134,17 +125,17 @@ class SentinelNemesis(Nemesis):
     """Each strike ends when all are well again; if another is the primary then, what had no copy is lost."""
 
     def strike(self, what):
-        begin, wall, before, self.elected = now(), time.time_ns() // 1000, self.server.primary, 0
+        begin, wall, before = now(), time.time_ns() // 1000, self.server.primary
+        self.elected = 0
         try:
             super().strike(what)
         finally:
             self.server.settle()
-            changed = self.server.primary is not before
-            # Whoever was wrong about the primary has noticed by now.
-            self.note(what, str(self.elected or now()) if changed else "", begin, changed, wall)
+            self.note_failover(what, begin, wall, self.server.primary is not before)
 
-    def await_election(self, old):
-        wait_for(lambda: any(one.process and one.named() != old.port for one in self.server.sentinels), "an election")
+    def await_election(self, old, sentinels=None):
+        wait_for(lambda: any(one.process and one.named() != old.port for one in sentinels or self.server.sentinels),
+                 "an election")
         self.elected = now()
 
     def kill_primary(self):
@@ -158,7 +149,7 @@ class SentinelNemesis(Nemesis):
         old.start()
 
     def stop_primary(self):
-        """It is cut off from everybody, and comes back without knowing it."""
+        """It is away, and comes back without knowing it."""
         old = self.server.primary
         old.process.send_signal(signal.SIGSTOP)
         try:
@@ -168,6 +159,16 @@ class SentinelNemesis(Nemesis):
             old.process.send_signal(signal.SIGCONT)
         time.sleep(self.chance.uniform(0, 1))
 
+    def cut_off_primary(self):
+        """As a server it goes on: it has lost the others, and sometimes none of its clients."""
+        old = self.server.primary
+        self.server.switch.cut(old.number, self.chance.choice((SERVERS, SERVERS | CLIENTS)))
+        try:
+            self.await_election(old)
+            time.sleep(self.chance.uniform(0, 1))
+        finally:
+            self.server.switch.heal()
+
     def stop_primary_and_sentinel(self):
         victim = self.chance.choice(self.server.sentinels)
         victim.process.send_signal(signal.SIGSTOP)
@@ -175,8 +176,7 @@ class SentinelNemesis(Nemesis):
         old.process.send_signal(signal.SIGSTOP)
         others = [one for one in self.server.sentinels if one is not victim]
         try:
-            wait_for(lambda: any(one.named() != old.port for one in others), "an election by two")
-            self.elected = now()
+            self.await_election(old, others)
         finally:
             victim.process.send_signal(signal.SIGCONT)
             old.process.send_signal(signal.SIGCONT)

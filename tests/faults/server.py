@@ -48,6 +48,26 @@ class Connection:
         self.socket.close()
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, what):
+    """Servers that are on their way may refuse or not answer meanwhile."""
+    until = time.monotonic() + 4 * PATIENCE
+    while True:
+        try:
+            if condition():
+                return
+        except (OSError, Refused):
+            pass
+        if time.monotonic() > until:
+            raise RuntimeError(f"not in time: {what}")
+        time.sleep(0.02)
+
+
 def program():
     found = os.environ.get("REDIS_SERVER") or shutil.which("redis-server") or shutil.which("valkey-server")
     if not found:

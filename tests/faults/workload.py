@@ -15,11 +15,12 @@ COMMAND_PAUSE = 0.05
 class Setting:
     """Where everything is."""
 
-    def __init__(self, build, folder, names, seed, reference, library=None, long_holds=0, handles=0, more=()):
+    def __init__(self, build, folder, names, seed, reference, library=None, long_holds=0, lasting_holds=0, handles=0, more=()):
         self.build, self.folder, self.names, self.seed, self.reference = build, folder, names, seed, reference
         self.programs = os.path.join(build, "tests", "faults")
         self.resource = os.path.join(folder, "resource")
-        self.environment = dict(os.environ, FAULTS_LONG=str(long_holds), FAULTS_HANDLES=str(handles))
+        self.environment = dict(os.environ, FAULTS_LONG=str(long_holds), FAULTS_LASTING=str(lasting_holds),
+                                FAULTS_HANDLES=str(handles))
         self.environment.update(item.split("=", 1) for item in more)
         if library:
             self.environment["LD_LIBRARY_PATH"] = library
