@@ -21,7 +21,22 @@ static void subscribe(struct floor_client *self)
 	freeReplyObject(reply);
 }
 
-void floor_open(struct floor_client *self, const char *url, const char *name)
+#ifdef FLOOR_RESP3
+static void connect_to(struct floor_client *self, const char *url)
+{
+	self->commands = self->messages = bench_connect(url);
+	redisSetPushCallback(self->commands, NULL); /* they are read as replies are */
+	freeReplyObject(bench_check(self->commands, redisCommand(self->commands, "HELLO 3")));
+}
+#else
+static void connect_to(struct floor_client *self, const char *url)
+{
+	self->commands = bench_connect(url);
+	self->messages = bench_connect(url);
+}
+#endif
+
+void floor_listen(struct floor_client *self, const char *url, const char *name)
 {
 	unsigned char random[16];
 
@@ -33,12 +48,23 @@ void floor_open(struct floor_client *self, const char *url, const char *name)
 	snprintf(self->name, sizeof self->name, "%s", name);
 	snprintf(self->queue, sizeof self->queue, "rlock-queue:{%s}:%s", name, name);
 	snprintf(self->state, sizeof self->state, "rlock-state:{%s}:%s", name, name);
-	self->commands = bench_connect(url);
-	self->messages = bench_connect(url);
+	connect_to(self, url);
 	redisSetTimeout(self->messages, (struct timeval) { .tv_sec = 60 });
+	subscribe(self);
+}
+
+void floor_open(struct floor_client *self, const char *url, const char *name)
+{
+	floor_listen(self, url, name);
 	bench_load(self->commands, "lock", self->lock);
 	bench_load(self->commands, "unlock", self->unlock);
-	subscribe(self);
+}
+
+void floor_close(struct floor_client *self)
+{
+	if (self->messages != self->commands)
+		redisFree(self->messages);
+	redisFree(self->commands);
 }
 
 static void append(struct floor_client *self, const char **words, int count)
@@ -71,14 +97,44 @@ void floor_flush(struct floor_client *self)
 			bench_die("not sent: %s", self->commands->errstr);
 }
 
-long long floor_answer(struct floor_client *self)
+/* Whether it is a message with a grant, whose token is copied then. */
+static bool is_grant(const redisReply *reply, char token[FLOOR_TOKEN_SIZE])
+{
+	return reply->elements == 3 && reply->element[2]->str &&
+	       sscanf(reply->element[2]->str, "grant %32s", token) == 1;
+}
+
+static redisReply *next_reply(redisContext *context)
 {
 	redisReply *reply = NULL;
-	long long answer;
 
-	redisGetReply(self->commands, (void **)&reply);
-	bench_check(self->commands, reply);
-	answer = bench_outcome(reply);
+	redisGetReply(context, (void **)&reply);
+	return bench_check(context, reply);
+}
+
+/* The next answer; of messages that come before it on the same connection there is one grant at most. */
+static redisReply *next_answer(struct floor_client *self)
+{
+	redisReply *reply = next_reply(self->commands);
+
+#ifdef FLOOR_RESP3
+	while (reply->type == REDIS_REPLY_PUSH) {
+		bool second = self->early[0] != '\0';
+
+		if (is_grant(reply, self->early) && second)
+			bench_die("two grants at once");
+		freeReplyObject(reply);
+		reply = next_reply(self->commands);
+	}
+#endif
+	return reply;
+}
+
+long long floor_answer(struct floor_client *self)
+{
+	redisReply *reply = next_answer(self);
+	long long answer = bench_outcome(reply);
+
 	freeReplyObject(reply);
 	if (answer != 1 && answer != 2)
 		bench_die("the script answered %lld", answer);
@@ -87,16 +143,14 @@ long long floor_answer(struct floor_client *self)
 
 void floor_grant(struct floor_client *self, char token[FLOOR_TOKEN_SIZE])
 {
-	for (;;) {
-		redisReply *reply = NULL;
-		bool found;
+	bool found = self->early[0] != '\0';
 
-		redisGetReply(self->messages, (void **)&reply);
-		bench_check(self->messages, reply);
-		found = reply->type == REDIS_REPLY_ARRAY && reply->elements == 3 && reply->element[2]->str &&
-		        sscanf(reply->element[2]->str, "grant %32s", token) == 1;
+	memcpy(token, self->early, FLOOR_TOKEN_SIZE);
+	self->early[0] = '\0';
+	while (!found) {
+		redisReply *reply = next_reply(self->messages);
+
+		found = is_grant(reply, token);
 		freeReplyObject(reply);
-		if (found)
-			return;
 	}
 }
