@@ -230,8 +230,10 @@ def told(history):
         fenced = sorted((hold for hold in holds if hold.fence), key=lambda hold: hold.fence)
         for one, other in zip(fenced, fenced[1:]):
             last = max(one.end(), one.released)
+            if not one.ttl or not other.ttl or not other.claims or other.got >= last:
+                continue
             lost = [strike for strike in losses if excused(one, last, [strike])]
-            if not one.ttl or not other.ttl or not other.claims or not lost or other.got >= last:
+            if not lost:
                 continue
             over = max([other.got] + [strike.end for strike in lost if not strike.gone])
             pair = (one,) if all(strike.gone for strike in lost) else (one, other)
@@ -263,7 +265,8 @@ def resumptions(history):
             if not strike.concerns(name):
                 continue
             holds = names[name]
-            waited = [hold for hold in holds if hold.asked < elected < hold.got and hold.ttl]
+            met = [hold for hold in holds if hold.asked < elected < max(hold.got, hold.answered) and hold.ttl]
+            waited = [hold for hold in met if elected < hold.got]
             if waited:
                 first = min(waited, key=lambda hold: hold.got)
                 yield elected, max(0, first.got - free_from(holds, first, elected)), first
@@ -272,8 +275,8 @@ def resumptions(history):
                                 hold.answered, hold.end()) > elected for hold in holds)]:
                 last = max(failed, key=lambda wait: wait.answered)
                 yield elected, last.answered - elected, last
-            for hold in holds:
-                if hold.released and hold.released < elected < hold.answered and hold.ttl:
+            for hold in met:
+                if 0 < hold.released < elected:
                     yield elected, hold.answered - elected, hold
 
 
