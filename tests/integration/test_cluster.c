@@ -206,22 +206,46 @@ static void url_of_one_server_says_that_it_is_a_cluster(void **state)
 	redislock_client_free(single);
 }
 
-static void server_that_is_no_cluster_is_called_so(void **state)
+/* What is told where the only server of a cluster's URL was started so. */
+static void assert_told(const char *const *arguments, int32_t status, const char *expected)
 {
 	struct test_server server;
 	char url[128], text[256];
 
-	(void)state;
-	test_server_start(&server, TEST_SERVER_TCP, NULL);
+	test_server_start(&server, TEST_SERVER_TCP, arguments);
 	snprintf(url, sizeof(url), "redis+cluster://127.0.0.1:%d", server.port);
 	redislock_client *single = test_client(url);
 	redislock_lock *lock = test_lock(single, REDISLOCK_KIND_PUBSUB, "foo");
-	assert_status(redislock_lock_acquire(lock), REDISLOCK_UNSUPPORTED);
+	assert_status(redislock_lock_acquire(lock), status);
 	assert_status(redislock_lock_error(lock, text, sizeof(text)), REDISLOCK_OK);
-	assert_non_null(strstr(text, "no part of a cluster"));
+	if (strstr(text, expected) == NULL)
+		fail_msg("%s", text);
 	redislock_lock_free(lock);
 	redislock_client_free(single);
 	test_server_stop(&server);
+}
+
+static void server_that_is_no_cluster_is_called_so(void **state)
+{
+	(void)state;
+	assert_told(NULL, REDISLOCK_UNSUPPORTED, "no part of a cluster");
+}
+
+static void server_that_cannot_publish_by_slots_is_called_so(void **state)
+{
+	static const char *const arguments[] = { "--rename-command", "PUBSUB", "", NULL };
+
+	(void)state;
+	assert_told(arguments, REDISLOCK_UNSUPPORTED, "must publish by slots");
+}
+
+static void answer_that_tells_no_slots_is_a_protocol_error(void **state)
+{
+	static const char *const arguments[] = { "--rename-command", "CLUSTER", "", "--rename-command", "ECHO",
+		                                 "CLUSTER",          NULL };
+
+	(void)state;
+	assert_told(arguments, REDISLOCK_PROTOCOL, "slots");
 }
 
 static void nobody_there_is_said_once_all_were_tried(void **state)
@@ -410,6 +434,8 @@ int main(void)
 		cmocka_unit_test(name_whose_keys_have_no_common_slot_is_refused),
 		cmocka_unit_test(url_of_one_server_says_that_it_is_a_cluster),
 		cmocka_unit_test(server_that_is_no_cluster_is_called_so),
+		cmocka_unit_test(server_that_cannot_publish_by_slots_is_called_so),
+		cmocka_unit_test(answer_that_tells_no_slots_is_a_protocol_error),
 		cmocka_unit_test(nobody_there_is_said_once_all_were_tried),
 		cmocka_unit_test(moving_slot_ends_no_lease_and_loses_no_waiter),
 		cmocka_unit_test(lock_is_released_while_its_slot_moves),

@@ -228,6 +228,31 @@ static void hold_whose_majority_stands_still_is_told_lost_when_it_ends(void **st
 	assert_lost_in_time(server_pause);
 }
 
+/* Also whoever asks for the descriptor only then. */
+static void hold_that_a_majority_forgot_is_told_lost(void **state)
+{
+	redislock_quorum *quorum = quorum_new();
+	redislock_quorum_lock *lock;
+
+	(void)state;
+	assert_non_null(quorum);
+	lock = quorum_lock(quorum, "forgotten");
+	assert_non_null(lock);
+	assert_status(redislock_quorum_lock_set_ttl_ms(lock, 1500), REDISLOCK_OK);
+	assert_status(redislock_quorum_lock_set_renewal(lock, 1), REDISLOCK_OK);
+	assert_status(quorum_acquire(quorum, lock), REDISLOCK_OK);
+	for (size_t i = 0; i < MAJORITY; i++)
+		server_lose_data(i);
+	turn_until(quorum, !redislock_quorum_lock_is_held(lock));
+	turn_until(quorum, quorum_loss_told(quorum));
+	assert_false(quorum_loss_told(quorum));
+	assert_status(quorum_extend(quorum, lock, TTL_MS), REDISLOCK_LOST);
+	assert_status(quorum_release(quorum, lock), REDISLOCK_NOT_OWNED);
+	assert_status(quorum_acquire(quorum, lock), REDISLOCK_OK);
+	quorum_end(quorum, lock);
+	assert_int_equal(how_many_have("forgotten"), 0);
+}
+
 /* ---- processes that contend ---- */
 
 struct hold {
@@ -400,6 +425,7 @@ int main(void)
 		quorum_test(wait_goes_on_until_a_majority_is_back),
 		quorum_test(hold_without_a_majority_is_told_lost_when_it_ends),
 		quorum_test(hold_whose_majority_stands_still_is_told_lost_when_it_ends),
+		quorum_test(hold_that_a_majority_forgot_is_told_lost),
 		quorum_test(processes_never_hold_it_at_once),
 		quorum_test(processes_never_hold_it_at_once_whatever_two_servers_do),
 		quorum_test(child_leaves_the_parents_hold_alone),

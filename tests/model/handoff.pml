@@ -65,7 +65,6 @@
 #define BAD_SHORTEN		23
 #define NO_SHORTEST		24
 #define BAD_TWO_TICKETS		25
-#define BAD_NAMELESS		26
 
 /* In ticks: lease, a shorter one, hand-off lease, poll. bound: the most ticks without a holder while somebody live waits. */
 /* no M where data is lost; a ticket may stay where requests repeat themselves */
@@ -350,7 +349,7 @@ inline execute() {
 		answer = NO; is_new = 0; passes = 0; next = NOBODY; fence = with_doubled;
 		if
 		:: the <= LASTLOCK -> take()
-		:: the == EXTEND && owner == whose && (issued != whose || last == with_fence || wrong == BAD_NAMELESS) ->
+		:: the == EXTEND && owner == whose && (issued != whose || last == with_fence) ->
 			left = lease_of(with_short); answer = YES;
 			if
 			:: issued == whose -> pending = 0
