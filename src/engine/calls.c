@@ -143,7 +143,8 @@ enum rlk_remedy rlk_call_answer(struct rlk_engine *engine, struct rlk_call *call
 		ask_again(engine, call, now);
 		return remedy;
 	}
-	snprintf(call->text, sizeof call->text, "%.*s", (int)reply[0].text.length, reply[0].text.data);
+	struct rlk_slice text = remedy == RLK_REDIRECT ? rlk_cluster_redirection(engine) : reply[0].text;
+	snprintf(call->text, sizeof call->text, "%.*s", (int)text.length, text.data);
 	rlk_make_printable(call->text, strlen(call->text));
 	call->status = status;
 	bool lone = remedy == RLK_REDIRECT && engine->cluster == NULL;

@@ -509,6 +509,15 @@ static bool next_number(struct rlk_slice text, size_t *at, int64_t max, int64_t 
 	return *at > start && *number <= max;
 }
 
+struct rlk_slice rlk_cluster_redirection(const struct rlk_engine *engine)
+{
+	return engine->cluster == NULL
+	               ? RLK_LITERAL("the server is one of a cluster: its URL begins with redis+cluster://")
+	               : RLK_LITERAL(
+	                         "the nodes don't agree yet whose slot it is, as while one takes over from another: "
+	                         "try again");
+}
+
 /* MOVED SLOT HOST:PORT or ASK ... */
 struct rlk_server *rlk_cluster_redirected(struct rlk_server *server, struct rlk_slice error, bool *asks, int64_t now)
 {

@@ -182,11 +182,12 @@ int32_t rlk_job_refused(struct rlk_server *server, const struct rlk_flight *flig
 	struct rlk_engine *engine = server->engine;
 	struct rlk_job *job = flight->job;
 	int32_t status = rlk_error_status(error, remedy);
-	if (*remedy != RLK_SEND_SCRIPT) {
+	if (*remedy == RLK_REDIRECT) {
+		rlk_job_text(job, rlk_cluster_redirection(engine));
+	} else if (*remedy != RLK_SEND_SCRIPT) {
 		rlk_job_text(job, error);
 	}
 	if (*remedy == RLK_REDIRECT && engine->cluster == NULL) {
-		rlk_job_text(job, RLK_LITERAL("the server is one of a cluster: its URL begins with redis+cluster://"));
 		*remedy = RLK_GIVE_UP;
 	}
 	rlk_machine_error(&job->machine, flight->number, status, *remedy, now);

@@ -382,6 +382,9 @@ void rlk_cluster_asked(struct rlk_engine *engine, const struct rlk_call *call, i
 void rlk_cluster_failed(struct rlk_server *server, int64_t now);
 struct rlk_server *rlk_cluster_redirected(struct rlk_server *server, struct rlk_slice error, bool *asks, int64_t now);
 
+/* What a redirection says to people. */
+struct rlk_slice rlk_cluster_redirection(const struct rlk_engine *engine);
+
 bool rlk_server_is_scout(const struct rlk_server *server);
 /* Whether there is no use in waiting for it: it was never there. */
 bool rlk_server_is_hopeless(const struct rlk_server *server);

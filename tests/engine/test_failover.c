@@ -205,6 +205,38 @@ static void server_that_is_no_cluster_is_called_so_at_once(void **state)
 	assert_int_equal(job.machine.status, REDISLOCK_UNSUPPORTED);
 }
 
+/* To the other one of the two that had it last. */
+static const char *say_moved(const struct scripted *to)
+{
+	static char text[64];
+
+	snprintf(text, sizeof(text), "-MOVED 5798 127.0.0.1:%u\r\n", (unsigned)to->port);
+	return text;
+}
+
+static const char *say_third_has_it(const char *command)
+{
+	return strncmp(command, "EVALSHA", 7) == 0 ? say_moved(&third) : NULL;
+}
+
+static const char *say_other_has_it(const char *command)
+{
+	return strncmp(command, "EVALSHA", 7) == 0 ? say_moved(&other) : NULL;
+}
+
+static void nodes_that_do_not_agree_are_asked_by_and_by_and_that_is_told(void **state)
+{
+	(void)state;
+	begin_in_cluster();
+	other.answer = say_third_has_it;
+	third.answer = say_other_has_it;
+	assert_false(pass(now + AWAY_MS, never));
+	/* A good many times, but not without a pause. */
+	assert_in_range(other.asked + third.asked, 4, 200);
+	assert_non_null(strstr(job.text, "don't agree"));
+	assert_null(strstr(job.text, "MOVED"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +245,7 @@ int main(void)
 		cmocka_unit_test_teardown(owner_after_one_that_is_silent_is_noticed_soon, stop),
 		cmocka_unit_test_teardown(silent_owner_is_not_asked_who_has_its_slots, stop),
 		cmocka_unit_test_teardown(server_that_is_no_cluster_is_called_so_at_once, stop),
+		cmocka_unit_test_teardown(nodes_that_do_not_agree_are_asked_by_and_by_and_that_is_told, stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,9 +198,13 @@ static void url_of_one_server_says_that_it_is_a_cluster(void **state)
 	test_cluster_name(&cluster, 1, name, sizeof(name));
 	redislock_client *single = test_client(cluster.nodes[0].tcp_url);
 	redislock_lock *lock = test_lock(single, REDISLOCK_KIND_PUBSUB, name);
+	redislock_info *info;
 	char text[256];
 	assert_status(redislock_lock_acquire(lock), REDISLOCK_SERVER);
 	assert_status(redislock_lock_error(lock, text, sizeof(text)), REDISLOCK_OK);
+	assert_non_null(strstr(text, "redis+cluster://"));
+	assert_status(redislock_info_get(single, name, strlen(name), &info), REDISLOCK_SERVER);
+	assert_status(redislock_client_error(single, text, sizeof(text)), REDISLOCK_OK);
 	assert_non_null(strstr(text, "redis+cluster://"));
 	redislock_lock_free(lock);
 	redislock_client_free(single);
