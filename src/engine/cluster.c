@@ -217,7 +217,7 @@ static void send_scout(struct rlk_engine *engine)
 {
 	struct rlk_cluster *cluster = engine->cluster;
 	size_t nodes = cluster->node_count + engine->address.host_count;
-	for (size_t i = 0; i < nodes && is_doubted(engine, node_at(engine, cluster->turn)); i++) {
+	for (size_t i = 0; is_doubted(engine, node_at(engine, cluster->turn)) && i < nodes; i++) {
 		cluster->turn++;
 	}
 	engine->home.node = node_at(engine, cluster->turn);

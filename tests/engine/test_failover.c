@@ -181,9 +181,9 @@ static void silent_owner_is_not_asked_who_has_its_slots(void **state)
 	other.silent = true;
 	assert_false(pass(START_MS + AWAY_MS, never));
 	taken = other.accepted;
-	assert_false(pass(now + 10 * AWAY_MS, never));
+	assert_false(pass(now + (int64_t)10 * AWAY_MS, never));
 	/* There it only goes when it gives the connection up that has no answer: with the command's timeout. */
-	assert_in_range(other.accepted - taken, 1, 10 * AWAY_MS / 5000 + 1);
+	assert_in_range(other.accepted - taken, 1, (int64_t)10 * AWAY_MS / 5000 + 1);
 }
 
 static bool job_is_done(void)

@@ -57,7 +57,7 @@ struct plan plan_next(uint64_t *seed, unsigned names)
 	if (lasting_holds() > 0 && plan_random(seed) % 1000 < lasting_holds()) {
 		plan.renew = true;
 		plan.ttl_ms = ttls[0];
-		plan.hold_us = upto(seed, LASTING_MS * 1000);
+		plan.hold_us = upto(seed, (int64_t)LASTING_MS * 1000);
 	} else if (in_hundred(seed, long_holds())) {
 		plan.hold_us = upto(seed, plan.ttl_ms * 1500);
 	} else if (in_hundred(seed, 15)) {

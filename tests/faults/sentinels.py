@@ -59,6 +59,10 @@ class Sentinel(Server):
         """The port of the primary, as this one knows it."""
         return int(self.command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
 
+    def acts(self):
+        """After it stood still it does nothing for half a minute: it is in TILT."""
+        return b"sentinel_tilt:0" in self.command("INFO", "sentinel")
+
     def knows_all(self):
         words = self.command("SENTINEL", "MASTER", SERVICE)
         told = dict(zip(words[::2], words[1::2]))
@@ -118,7 +122,7 @@ class Guarded:
             if one is not primary and (one.is_primary() or one.leader is not primary):
                 one.follow(primary)
         return all(one.is_linked() for one in self.members if one is not primary) and \
-            all(one.knows_all() for one in self.sentinels)
+            all(one.knows_all() for one in self.sentinels) and sum(one.acts() for one in self.sentinels) >= 2
 
 
 class SentinelNemesis(Nemesis):

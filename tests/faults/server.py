@@ -55,8 +55,9 @@ def free_port():
 
 
 def wait_for(condition, what):
-    """Servers that are on their way may refuse or not answer meanwhile."""
-    until = time.monotonic() + 4 * PATIENCE
+    """Servers that are on their way may refuse or not answer meanwhile; and it takes them minutes to agree on anything where
+    the whole machine stood still."""
+    until = time.monotonic() + 10 * PATIENCE
     while True:
         try:
             if condition():

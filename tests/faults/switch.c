@@ -73,7 +73,7 @@ static int new_socket(uint16_t port, bool listens, uint16_t *chosen)
 
 static void take_connection(const struct port *port)
 {
-	struct sockaddr_in address;
+	struct sockaddr_in address = { 0 };
 	socklen_t length = sizeof(address);
 	int one = 1, fd = accept4(port->listener, (struct sockaddr *)&address, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
@@ -169,11 +169,13 @@ static bool obey(void)
 		int server = 0, number = 0;
 		uint16_t chosen = 0;
 		*end = '\0';
+		/* NOLINTNEXTLINE(cert-err34-c): it is the campaign's own */
 		if (sscanf(text, "pass %d %d", &server, &number) == 2 && port_count < MOST_PORTS) {
 			int fd = new_socket(0, true, &chosen);
 			if (fd < 0)
 				return false;
 			ports[port_count++] = (struct port) { fd, server, (uint16_t)number };
+			/* NOLINTNEXTLINE(cert-err34-c) */
 		} else if (sscanf(text, "cut %d %d", &server, &number) == 2) {
 			cuts[server] = number;
 		} else if (strcmp(text, "heal") == 0) {
