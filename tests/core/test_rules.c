@@ -75,15 +75,11 @@ static void queue_many(const char *client, int count)
 
 static char answer[512];
 
-static void send_script(enum rlk_script script, int keys, const char *const *words, int count)
+static void send_script(const char *text, int keys, const char *const *words, int count)
 {
-	const char *all[ARGUMENTS] = { "EVAL",
-		                       rlk_script_sources[script].text.data,
-		                       keys == 1 ? "1" : keys == 4 ? "4" : "3",
-		                       NAME,
-		                       QUEUE,
-		                       STATE,
-		                       NAME };
+	const char *all[ARGUMENTS] = {
+		"EVAL", text, keys == 1 ? "1" : keys == 4 ? "4" : "3", NAME, QUEUE, STATE, NAME
+	};
 
 	for (int i = 0; i < count; i++)
 		all[3 + keys + i] = words[i];
@@ -92,7 +88,7 @@ static void send_script(enum rlk_script script, int keys, const char *const *wor
 
 /* Runs a script with these arguments; `script_in` with so many keys. */
 #define script_in(keys, script, ...)                                                                                   \
-	send_script((script), (keys), (const char *const[]) { __VA_ARGS__ },                                           \
+	send_script(rlk_script_sources[script].text.data, (keys), (const char *const[]) { __VA_ARGS__ },               \
 	            (int)(sizeof((const char *const[]) { __VA_ARGS__ }) / sizeof(char *)))
 #define script(...) script_in(3, __VA_ARGS__)
 
@@ -213,6 +209,25 @@ static void fence_rises_behind_the_dead(void **state)
 	assert_value(STATE, NEXT " me - label");
 	assert_true(pttl(STATE) > DAY_MS);
 	assert_int_equal(waiting(), 0);
+}
+
+static void fence_rises_where_the_servers_clock_begins_anew(void **state)
+{
+	static const char asks[] = "call('TIME')", early[] = "{ '5', '0' }";
+	_Static_assert(sizeof(asks) == sizeof(early), "one stands in the place of the other");
+	const char *whole = rlk_script_sources[RLK_LOCK].text.data;
+	char *text = malloc(strlen(whole) + 1);
+
+	(void)state;
+	assert_non_null(text);
+	strcpy(text, whole);
+	for (char *at = text; (at = strstr(at, asks));)
+		memcpy(at, early, sizeof(early) - 1);
+	set(STATE, "1700000000000000 earlier - ");
+	queue("t dead 1000 l");
+	send_script(text, 3, (const char *const[]) { "me", "5000", "1000", "0", "here", "label" }, 6);
+	assert_string_equal(answer, "1700000000000001");
+	free(text);
 }
 
 static void queue_comes_before_whoever_asks(void **state)
@@ -714,6 +729,7 @@ int main(void)
 		rule(free_lock_is_taken_with_a_new_fence_and_expires),
 		rule(fence_is_the_servers_time),
 		rule(fence_rises_behind_the_dead),
+		rule(fence_rises_where_the_servers_clock_begins_anew),
 		rule(queue_comes_before_whoever_asks),
 		rule(foremost_takes_it_though_its_inbox_is_deaf),
 		rule(own_lock_is_extended_and_never_shortened),

@@ -45,7 +45,7 @@ static void texts_stand_in_the_order_of_their_numbers(void **state)
 		[RLK_BREAK] = "ARGV[1] ~= '' and owner ~= ARGV[1]",
 		[RLK_EXTEND] = "lease(ARGV[2], '1')",
 		[RLK_RENEW] = "redis.call('PEXPIRE', KEYS[1], ttl)",
-		[RLK_INFO] = "call('ZCARD', queue), fence, issued",
+		[RLK_INFO] = "call('ZCARD', queue), tonumber(fence), issued",
 	};
 	(void)state;
 	for (int script = 0; script < RLK_SCRIPTS; script++) {

@@ -255,7 +255,7 @@ inline requeue(c) {
 	i = 0; k = 0; n = 0
 }
 
-/* take_first of the prelude, but for the taking */
+/* hand_on of the prelude, but for the taking */
 inline drop_dead(mine) {
 	do
 	:: queued > 0 && queue[0] != mine && inbox[client_of(queue[0])] == OFF -> remove_at(0)

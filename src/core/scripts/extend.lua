@@ -8,7 +8,7 @@ if call('GET', name) ~= ARGV[1] then
 end
 local ttl = lease(ARGV[2], '1')
 local fence, token, _, label = read_state()
-if token == ARGV[1] and fence ~= tonumber(ARGV[3]) then
+if token == ARGV[1] and tonumber(fence) ~= tonumber(ARGV[3]) then
 	-- Taken once more since, by a LOCK that was held up: for nobody, and not to last longer than it asked for.
 	return 0
 end

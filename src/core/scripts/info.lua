@@ -5,4 +5,4 @@ local call, name, queue, state = redis.call, KEYS[1], KEYS[2], KEYS[3]
 
 local owner = call('GET', name)
 local fence, issued, _, label = read_state()
-return { owner, call('PTTL', name), call('ZCARD', queue), fence, issued == owner and label or '' }
+return { owner, call('PTTL', name), call('ZCARD', queue), tonumber(fence), issued == owner and label or '' }

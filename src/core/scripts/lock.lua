@@ -5,8 +5,8 @@
 local call, name, queue, state = redis.call, KEYS[1], KEYS[2], KEYS[3]
 local token, handoff, mode, client, label = ARGV[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 
--- The common case, before anything costly: free, and nobody waits. Fences have 16 digits from 2001 to 2286, and compare as
--- texts just as well.
+-- The common case, before anything costly: free, and nobody waits. The fence is made as by later() of the prelude, but the
+-- last one comes with the writing of it.
 local ttl = ARGV[2] == '-1' and handoff or ARGV[2]
 if call('EXISTS', name, queue) == 0 and ttl > '0' then
 	local time = call('TIME')
@@ -26,10 +26,31 @@ end
 
 --@prelude
 
+local ticket = token .. ' ' .. client .. ' ' .. handoff .. ' ' .. label
+
+local function refuse(fence)
+	if mode == '1' then
+		local last = call('ZRANGE', queue, '-1', '-1', 'WITHSCORES')[2]
+		local new = call('ZADD', queue, 'NX', (last or 0) + 1, ticket)
+		call('PEXPIRE', queue, QUEUE_TTL)
+		return { 2, call('PTTL', name), call('ZRANK', queue, ticket), tonumber(fence), new }
+	end
+	if mode == '2' then
+		call('ZREM', queue, ticket)
+	end
+	return { 3, call('PTTL', name), call('ZCARD', queue), tonumber(fence) }
+end
+
+-- The other common case, before what only a hand-over needs: another has it.
 local owner = call('GET', name)
 ttl = lease(ARGV[2], handoff)
-local fence, issued, pending = read_state()
+if owner and owner ~= token then
+	return refuse(last_fence())
+end
 
+--@prelude
+
+local fence, issued, pending = read_state()
 if owner == token then
 	if issued ~= token then
 		fence = later(fence)
@@ -43,39 +64,27 @@ if owner == token then
 	else
 		ttl = left
 	end
-	return write_state(fence, token, '-', label, ttl)
+	write_state(fence, token, '-', label, ttl)
+	return fence
 end
 
-local ticket = token .. ' ' .. client .. ' ' .. handoff .. ' ' .. label
-if not owner then
-	if pending ~= '-' then
-		-- A hand-off ran out: its client is cut off or paused, so all that it waits for goes to the end.
-		local score = nil
-		for _, waiting in ipairs(call('ZRANGE', queue, 0, REQUEUED_AT_ONCE - 1)) do
-			if string.match(waiting, '^%S+ (%S+)') == pending and pending ~= client then
-				score = (score or call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]) + 1
-				call('ZADD', queue, score, waiting)
-			end
+if pending ~= '-' then
+	-- A hand-off ran out: its client is cut off or paused, so all that it waits for goes to the end.
+	local score = nil
+	for _, waiting in ipairs(call('ZRANGE', queue, 0, REQUEUED_AT_ONCE - 1)) do
+		if string.match(waiting, '^%S+ (%S+)') == pending and pending ~= client then
+			score = (score or call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]) + 1
+			call('ZADD', queue, score, waiting)
 		end
 	end
-	local first, more = take_first(ticket)
-	if more then
-		return 4
-	elseif not first or first == ticket then
-		fence = later(fence)
-		call('SET', name, token, 'PX', ttl)
-		return write_state(fence, token, '-', label, ttl)
-	end
-	fence = hand_to(first, fence)
 end
-
-if mode == '1' then
-	local last = call('ZRANGE', queue, '-1', '-1', 'WITHSCORES')[2]
-	local new = call('ZADD', queue, 'NX', (last or 0) + 1, ticket)
-	call('PEXPIRE', queue, QUEUE_TTL)
-	return { 2, call('PTTL', name), call('ZRANK', queue, ticket), fence, new }
+local handed, more = hand_on(fence, ticket)
+if more then
+	return 4
+elseif handed then
+	return refuse(handed)
 end
-if mode == '2' then
-	call('ZREM', queue, ticket)
-end
-return { 3, call('PTTL', name), call('ZCARD', queue), fence }
+fence = later(fence)
+call('SET', name, token, 'PX', ttl)
+write_state(fence, token, '-', label, ttl)
+return fence

@@ -11,26 +11,33 @@ local function read_state()
 	if text then
 		fence, token, pending, label = string.match(text, '^(%d+) (%S+) (%S+) (.*)$')
 	end
-	return tonumber(fence) or 0, token or '-', pending or '-', label or ''
+	return fence or '0', token or '-', pending or '-', label or ''
 end
 
--- Without a TTL it stays as long as the lock, which somebody must be able to find. Answers the fence as a text.
--- Texts are cheaper than numbers here, which are printed anew for each call: so the usual TTL has its expiry in one.
+-- Without the rest, which takes several times as long to read.
+local function last_fence()
+	return string.match(call('GET', state) or '', '^%d+') or '0'
+end
+
+-- Without a TTL it stays as long as the lock, which somebody must be able to find.
 local function write_state(fence, token, pending, label, ttl)
-	local number = string.format('%.0f', fence)
-	local text = number .. ' ' .. token .. ' ' .. pending .. ' ' .. label
+	local text = fence .. ' ' .. token .. ' ' .. pending .. ' ' .. label
 	if ttl then
 		call('SET', state, text, 'PX', ttl < 100000000 and '200000000' or ttl + DAY)
 	else
 		call('SET', state, text)
 	end
-	return number
 end
 
+-- The server's time in microseconds, or one more than the last fence. Fences are texts, as numbers are dear to print: they
+-- have 16 digits from 2001 to 2286, and compare just as well. So the usual TTL has its expiry in one, too.
 local function later(last)
 	local time = call('TIME')
-	local now = time[1] * 1000000 + time[2]
-	return now > last and now or last + 1
+	local now = time[1] .. string.sub('000000', #time[2] + 1) .. time[2]
+	if #last == #now and last < now then
+		return now
+	end
+	return string.format('%.0f', math.max(last + 1, tonumber(now)))
 end
 
 -- A lock without an expiry is taken with the hand-off lease; the acknowledgement makes it permanent.
@@ -45,61 +52,45 @@ end
 -- In a cluster the name comes once more, as a fourth key: then what is published to clients stays in its slot.
 local sharded = KEYS[4]
 
-local function inbox(client)
-	return 'rlock-inbox:' .. (sharded and string.sub(queue, 13) .. ':' or '') .. client
-end
-
-local function alive(ticket)
-	local client = string.match(ticket, '^%S+ (%S+)')
-	return client and call('PUBSUB', sharded and 'SHARDNUMSUB' or 'NUMSUB', inbox(client))[2] ~= 0
-end
-
--- Takes the first ticket out of the queue whose client listens, or mine; those before it are dropped, a bounded number in
--- one call. Answers nil for an empty queue, and nil, true if there may be more of the dead. It is the first write, and
--- one that needs no memory: that lets the others pass where memory is short.
-local function take_first(mine)
+-- Protocol 4: the first ticket in the queue whose client listens gets the lock, unless it is mine; those before it are
+-- dropped, a bounded number in one call. Answers the new fence; nil if nobody else comes first, and nil, true if there may
+-- be more of the dead. To take a ticket is the first write, and one that needs no memory: that lets the others pass where
+-- memory is short.
+local function hand_on(last, mine)
 	for _ = 1, DROPPED_AT_ONCE do
 		local ticket = call('ZPOPMIN', queue)[1]
-		if not ticket or ticket == mine or alive(ticket) then
-			return ticket
+		if not ticket or ticket == mine then
+			return nil
+		end
+		local token, client, handoff, label = string.match(ticket, '^(%S+) (%S+) (%d+) (.*)$')
+		local inbox = 'rlock-inbox:' .. (sharded and string.sub(queue, 13) .. ':' or '') .. (client or '')
+		if client and call('PUBSUB', sharded and 'SHARDNUMSUB' or 'NUMSUB', inbox)[2] ~= 0 then
+			local fence = later(last)
+			call('SET', name, token, 'PX', handoff)
+			write_state(fence, token, client, label, tonumber(handoff))
+			local grant = 'grant ' .. token .. ' ' .. fence .. ' ' .. handoff .. ' ' .. name
+			redis.pcall(sharded and 'SPUBLISH' or 'PUBLISH', inbox, grant)
+			return fence
 		end
 	end
 	return nil, true
 end
 
--- Protocol 4.
-local function hand_to(ticket, last)
-	local token, client, handoff, label = string.match(ticket, '^(%S+) (%S+) (%d+) (.*)$')
-	local fence = later(last)
-	call('SET', name, token, 'PX', handoff)
-	local number = write_state(fence, token, client, label, tonumber(handoff))
-	local grant = 'grant ' .. token .. ' ' .. number .. ' ' .. handoff .. ' ' .. name
-	redis.pcall(sharded and 'SPUBLISH' or 'PUBLISH', inbox(client), grant)
-	return fence
-end
-
--- It goes to all servers of a cluster, and only names with a tag can have others than redislock there (protocol 8).
-local function announce()
-	if not sharded or string.find(name, '{', 1, true) then
-		redis.pcall('PUBLISH', 'rlock-channel:' .. name, 'ok')
-	end
-end
-
 -- Whoever holds the lock gives it up. unacknowledged: it came by a hand-off that the state still calls pending.
 local function hand_over(unacknowledged)
-	local fence, token, _, label = read_state()
-	local ticket, more = take_first()
+	local handed, more = hand_on(last_fence())
 	if more then
 		return 4
-	elseif ticket then
-		hand_to(ticket, fence)
-	elseif unacknowledged then
+	elseif not handed then
 		call('DEL', name)
-		write_state(fence, token, '-', label, 1)
-		announce()
-	else
-		call('DEL', name)
-		announce()
+		if unacknowledged then
+			local fence, token, _, label = read_state()
+			write_state(fence, token, '-', label, 1)
+		end
+		-- It goes to all servers of a cluster, and only names with a tag can have others than redislock there (protocol 8).
+		if not sharded or string.find(name, '{', 1, true) then
+			redis.pcall('PUBLISH', 'rlock-channel:' .. name, 'ok')
+		end
 	end
 	return 1
 end
