@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { WAIT_MS = 8000, SHORT_WAIT_MS = 300, LASTING_MS = 4000 };
+enum { WAIT_MS = 8000, SHORT_WAIT_MS = 300, LASTING_MS = 8000 };
 
 uint64_t plan_random(uint64_t *seed)
 {
