@@ -10,7 +10,7 @@ import tempfile
 import time
 
 from measure import (Ratio, Rounds, Skip, instructions, interleave, middle, need, once, rates, sends_while_quiet,
-                     system_calls, values)
+                     server_instructions, system_calls, values)
 
 
 class Row:
@@ -154,6 +154,28 @@ def one_loop(bench):
     ratio = Ratio(rate["1000"], rate["100"])
     yield Row("1,000 wait in one event loop, to 100: rate", ">= 0.9", f"{ratio}; 100: {at['100']:,.0f}/s", ratio.median >= 0.9,
               ratio=ratio.data())
+
+
+def server(bench):
+    """What limits the rows above where the client's part is small: the work of the server's one thread, counted."""
+    def pairs(*floor):
+        def work(served, count):
+            with Rounds([bench.program("floor_pair"), served.tcp, "name", *floor]) as program:
+                program.run(count)
+            return count
+        return server_instructions(work, 1000)
+
+    def timed(program, counted, *arguments):
+        def work(served, duration):
+            return once([bench.program(program), served.tcp, "name", *arguments, str(duration)])[counted]
+        return server_instructions(work, bench.amount(3000, 1500))
+
+    simple, scripts = pairs("simple"), pairs("scripts")
+    yield Row("the server's instructions for a pair, to SET NX PX + compare-and-delete", "",
+              f"{scripts / simple:.2f}; {scripts:,.0f} to {simple:,.0f}", None, scripts=scripts, simple=simple)
+    grant, message = timed("floor_group", "acquisitions", "2"), timed("floor_message", "messages")
+    yield Row("the server's instructions for a hand-off, to a message", "",
+              f"{grant / message:.1f}; {grant:,.0f} to {message:,.0f}", None, grant=grant, message=message)
 
 
 def many_threads(bench):

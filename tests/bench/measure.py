@@ -37,13 +37,13 @@ def free_port():
 class Server:
     """A redis-server without persistence, on a port and a unix socket in a temporary folder."""
 
-    def __init__(self):
+    def __init__(self, *under):
         self.folder = tempfile.mkdtemp(prefix="redislock-bench-")
         self.port = free_port()
         self.tcp = f"redis://127.0.0.1:{self.port}"
         self.unix = f"unix://{self.folder}/socket"
         self.process = subprocess.Popen(
-            [redis_server(), "--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", f"{self.folder}/socket",
+            [*under, redis_server(), "--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", f"{self.folder}/socket",
              "--save", "", "--appendonly", "no", "--maxclients", "20000", "--dir", self.folder],
             stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 30
@@ -189,6 +189,21 @@ def instructions(command, pairs):
                            check=True, timeout=300)
             totals.append(int(re.search(r"^(?:totals|summary): (\d+)", report.read(), re.M)[1]))
     return (totals[1] - totals[0]) / pairs
+
+
+def server_instructions(work, amount):
+    """The server's own user instructions for one of what work(server, amount) answers the number of, by callgrind: the
+    difference between an amount and twice as much."""
+    totals, counts = [], []
+    for each in (amount, 2 * amount):
+        with tempfile.NamedTemporaryFile("r", suffix=".callgrind") as report:
+            server = Server(need("valgrind"), "--tool=callgrind", f"--callgrind-out-file={report.name}", "-q")
+            try:
+                counts.append(work(server, each))
+            finally:
+                server.stop()
+            totals.append(int(re.search(r"^(?:totals|summary): (\d+)", report.read(), re.M)[1]))
+    return (totals[1] - totals[0]) / (counts[1] - counts[0])
 
 
 def sends_while_quiet(command):
