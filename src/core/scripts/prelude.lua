@@ -1,5 +1,5 @@
--- What the scripts share; what a script uses of it stands where it says --@prelude, and knows that script's call, name,
--- queue and state. A part of it begins with a "local" at the margin.
+-- What the scripts share; what a script uses of it from there on stands where it says --@prelude, and knows that script's
+-- call, name, queue and state. A part of it begins with a "local" at the margin.
 -- The state is one string, "FENCE TOKEN PENDING LABEL":
 -- the last fence, the token it was issued to, the client whose hand-off isn't acknowledged yet (or -), the holder's label.
 -- Every function that writes comes after all that reads, so that a key of a wrong type stops a script before it writes.
@@ -19,7 +19,8 @@ local function last_fence()
 	return string.match(call('GET', state) or '', '^%d+') or '0'
 end
 
--- Without a TTL it stays as long as the lock, which somebody must be able to find.
+-- Without a TTL it stays as long as the lock, which somebody must be able to find. The usual one has its expiry in a text,
+-- as numbers are dear to print.
 local function write_state(fence, token, pending, label, ttl)
 	local text = fence .. ' ' .. token .. ' ' .. pending .. ' ' .. label
 	if ttl then
@@ -29,8 +30,8 @@ local function write_state(fence, token, pending, label, ttl)
 	end
 end
 
--- The server's time in microseconds, or one more than the last fence. Fences are texts, as numbers are dear to print: they
--- have 16 digits from 2001 to 2286, and compare just as well. So the usual TTL has its expiry in one, too.
+-- The server's time in microseconds, or one more than the last fence. Fences are texts for the same reason: they have 16
+-- digits from 2001 to 2286, and compare just as well.
 local function later(last)
 	local time = call('TIME')
 	local now = time[1] .. string.sub('000000', #time[2] + 1) .. time[2]
