@@ -220,12 +220,17 @@ def usage(history):
 def told(history):
     """Where two had one lock as its data was lost, one of them knows no later than a lease after all is well again, and by
     then can't release it: the one that had it of the former primary. If that is gone it is the first, a lease after the
-    second got it. Of commands that is said by a signal, and not by the clock."""
+    second got it. Of commands that is said by a signal, and not by the clock. A release whose connection broke may have
+    been done before, and says so."""
     losses = [strike for strike in history.strikes if strike.loses_data]
     most_ttl = max((hold.ttl for hold in history.holds), default=0)
 
     def lease(hold):
         return most_ttl if hold.extended else hold.ttl
+
+    def released_for_sure(hold):
+        return hold.status == "OK" and not any(strike.begin < hold.answered and strike.end > hold.released - 100 * MS
+                                               for strike in history.strikes)
     for holds in by_name(history.holds).values():
         fenced = sorted((hold for hold in holds if hold.fence), key=lambda hold: hold.fence)
         for one, other in zip(fenced, fenced[1:]):
@@ -239,7 +244,7 @@ def told(history):
             pair = (one,) if all(strike.gone for strike in lost) else (one, other)
             if all(hold.end() > over + lease(hold) for hold in pair):
                 yield Found("told", over, f"its lock was another's, and it wasn't told:\n  {one}\n  {other}")
-            elif all(hold.released > over and hold.status == "OK" for hold in pair):
+            elif all(hold.released > over and released_for_sure(hold) for hold in pair):
                 yield Found("told", over, f"it released what was another's:\n  {one}\n  {other}")
 
 
