@@ -230,7 +230,7 @@ def told(history):
 
     def released_for_sure(hold):
         return hold.status == "OK" and not any(strike.begin < hold.answered and strike.end > hold.released - 100 * MS
-                                               for strike in history.strikes)
+                                               for strike in history.strikes if strike.what not in PROCESS_STRIKES)
     for holds in by_name(history.holds).values():
         fenced = sorted((hold for hold in holds if hold.fence), key=lambda hold: hold.fence)
         for one, other in zip(fenced, fenced[1:]):

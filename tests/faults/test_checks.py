@@ -137,6 +137,9 @@ CASES = [
     ("a lost lock is released by both, one of them by a connection that broke", {
         "a": [got(1, 0, 2400), released(1900, 1940)], "b": [got(2000, 1100, 2100), released(1950)]},
      [failover(), strike("cut", 1920, 1921)], []),
+    ("a lost lock is released by both, while somebody else stood still", {
+        "a": [got(1, 0, 2400), released(1900, 1940)], "b": [got(2000, 1100, 2100), released(1950)]},
+     [failover(), strike("stop", 1920, 1921, "c")], ["told"]),
     ("a lost lock is released, and the former primary is gone", {
         "a": [got(1, 0, 2000), released(1900)], "b": [got(2000, 1100, 2000), released(1110)]}, [failover(gone=True)], ["told"]),
     ("a descriptor is left", {"a": [used("before", 5, 1, 900), used("after", 6, 1, 900)]}, (), ["leak"]),
