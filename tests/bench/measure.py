@@ -179,15 +179,23 @@ def system_calls(command, pairs):
     return {name: calls for name, calls in counts.items() if calls >= 0.01}
 
 
+def callgrind(report):
+    """What a command is put behind for its instructions to be counted into a file."""
+    return [need("valgrind"), "-q", "--tool=callgrind", f"--callgrind-out-file={report.name}"]
+
+
+def callgrind_total(report):
+    return int(re.search(r"^(?:totals|summary): (\d+)", report.read(), re.M)[1])
+
+
 def instructions(command, pairs):
     """User instructions of one pair, by callgrind: the difference between so many pairs and twice as many."""
     totals = []
     for count in (pairs, 2 * pairs):
         with tempfile.NamedTemporaryFile("r", suffix=".callgrind") as report:
-            subprocess.run([need("valgrind"), "--tool=callgrind", f"--callgrind-out-file={report.name}", *command],
-                           input=f"10\n{count}\n", text=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                           check=True, timeout=300)
-            totals.append(int(re.search(r"^(?:totals|summary): (\d+)", report.read(), re.M)[1]))
+            subprocess.run([*callgrind(report), *command], input=f"10\n{count}\n", text=True, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, check=True, timeout=300)
+            totals.append(callgrind_total(report))
     return (totals[1] - totals[0]) / pairs
 
 
@@ -197,12 +205,12 @@ def server_instructions(work, amount):
     totals, counts = [], []
     for each in (amount, 2 * amount):
         with tempfile.NamedTemporaryFile("r", suffix=".callgrind") as report:
-            server = Server(need("valgrind"), "--tool=callgrind", f"--callgrind-out-file={report.name}", "-q")
+            server = Server(*callgrind(report))
             try:
                 counts.append(work(server, each))
             finally:
                 server.stop()
-            totals.append(int(re.search(r"^(?:totals|summary): (\d+)", report.read(), re.M)[1]))
+            totals.append(callgrind_total(report))
     return (totals[1] - totals[0]) / (counts[1] - counts[0])
 
 
