@@ -347,7 +347,7 @@ static void replica_takes_over_and_locks_go_on(void **state)
 	waiter_start(&waiter, next);
 	test_eventually(test_queue(&cluster.nodes[2], name) == 1);
 	/* What was written last must have reached the replica: an asynchronous failover promises no more. */
-	test_eventually(test_number(&cluster.nodes[2], "WAIT", "1", "1000", NULL) == 1);
+	test_replicate(&cluster.nodes[2], &cluster.nodes[5]);
 	test_server_kill(&cluster.nodes[2]);
 	test_eventually(test_cluster_owner(&cluster, name) == 5);
 	test_eventually(listens(5, name));

@@ -158,3 +158,21 @@ int test_connections(struct test_server *server, const char *text)
 	freeReplyObject(answer);
 	return count;
 }
+
+static long long offset_of(struct test_server *server, const char *field)
+{
+	char info[8192];
+	const char *found = NULL;
+
+	if (test_command(server, info, sizeof(info), "INFO", "replication", NULL))
+		found = strstr(info, field);
+	return found != NULL ? atoll(found + strlen(field)) : -1;
+}
+
+void test_replicate(struct test_server *primary, struct test_server *replica)
+{
+	const long long offset = offset_of(primary, "\nmaster_repl_offset:");
+
+	assert_true(offset >= 0);
+	test_eventually(offset_of(replica, "\nslave_repl_offset:") >= offset);
+}

@@ -69,4 +69,8 @@ long long test_number(struct test_server *server, ...) __attribute__((sentinel))
  * that asks doesn't count. */
 int test_connections(struct test_server *server, const char *text);
 
+/* Waits until the replica has all that the primary has now. WAIT doesn't tell: it goes by what its own connection
+ * wrote. */
+void test_replicate(struct test_server *primary, struct test_server *replica);
+
 #endif
