@@ -145,8 +145,17 @@ class ClusterNemesis(Nemesis):
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self.rest_until = {}  # of nodes
+        self.primaries = set(self.server.primaries())
+
+    def look(self, struck=()):
+        self.server.settle()
+        primaries = set(self.server.primaries())
+        if elected := primaries - self.primaries - set(struck):
+            self.note_election(name for node in elected for name in self.server.names_of(node, self.names))
+        self.primaries, self.looked, self.looked_wall = primaries, now(), time.time_ns() // 1000
 
     def strike(self, what):
+        self.look()
         begin, wall = now(), time.time_ns() // 1000
         self.primary, self.shard, self.elected, self.concerned, self.in_order = None, (), 0, (), False
         try:
@@ -154,7 +163,9 @@ class ClusterNemesis(Nemesis):
         finally:
             self.server.settle()
             # What the replica was not told of any more is lost.
-            self.note_failover(what, begin, wall, bool(self.primary) and not self.primary.is_primary(), self.concerned)
+            replaced = self.elected > 0 or bool(self.primary) and not self.primary.is_primary()
+            self.note_failover(what, begin, wall, replaced, self.concerned)
+            self.look(self.shard)
             if self.primary:
                 for node in self.shard:
                     self.rest_until[node] = time.monotonic() + REST_SECONDS

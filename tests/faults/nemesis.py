@@ -39,6 +39,7 @@ class Nemesis:
         self.pace, self.server, self.workers, self.proxy, self.names = pace, server, workers, proxy, names
         self.undos, self.order, self.count, self.delays = [], itertools.count(), 0, 0
         self.elected, self.in_order = 0, False  # of the strike that goes on
+        self.looked, self.looked_wall = now(), time.time_ns() // 1000  # when the servers were last seen all well
         self.file = open(os.path.join(folder, "strikes"), "w", encoding="ascii")
 
     # ---- writing down ----
@@ -54,6 +55,13 @@ class Nemesis:
         strike = Strike(what, target, begin, now(), loses_data, wall_begin, time.time_ns() // 1000, **more)
         self.file.write(json.dumps(dataclasses.asdict(strike)) + "\n")
         self.count += 1
+
+    def look(self):
+        """What has become of the servers while nobody looked."""
+
+    def note_election(self, names=()):
+        """Servers that a busy machine lets stand still take each other for dead, and what had no copy is lost."""
+        self.note("election", "", self.looked, True, self.looked_wall, names=list(names))
 
     def later(self, seconds, what, target, undo):
         begin = now()
@@ -86,6 +94,10 @@ class Nemesis:
             if self.strikes_of_mix and time.monotonic() < end:
                 self.strike(self.chance.choice(self.strikes_of_mix))
         self.undo(float("inf"))
+
+    def end(self):
+        """When nobody is at work any more."""
+        self.look()
         self.file.close()
 
     def undo(self, until):

@@ -67,8 +67,14 @@ class Network:
         ip("link", "set", "lo", "up", at=self.pid)
         self.process.stdin.write(b"go\n")
         self.process.stdin.flush()
-        eventually(lambda: os.path.exists(self.socket), "the server")
-        self.ask = servers.Connection(self.socket)
+        eventually(self.is_there, "the server")
+
+    def is_there(self):
+        try:
+            self.ask = servers.Connection(self.socket)
+            return True
+        except OSError:
+            return False
 
     def close_both_ways(self):
         ip("link", "set", "near", "down", at=self.pid)

@@ -63,9 +63,16 @@ class Sentinel(Server):
         """After it stood still it does nothing for half a minute: it is in TILT."""
         return b"sentinel_tilt:0" in self.command("INFO", "sentinel")
 
-    def knows_all(self):
+    def tells(self):
         words = self.command("SENTINEL", "MASTER", SERVICE)
-        told = dict(zip(words[::2], words[1::2]))
+        return dict(zip(words[::2], words[1::2]))
+
+    def epoch(self):
+        """It rises with every failover."""
+        return int(self.tells()[b"config-epoch"])
+
+    def knows_all(self):
+        told = self.tells()
         return (told[b"flags"], told[b"num-slaves"], told[b"num-other-sentinels"]) == (b"master", b"2", b"2") and \
             self.command("SENTINEL", "CKQUORUM", SERVICE).startswith(b"OK 3 ")
 
@@ -79,6 +86,7 @@ class Guarded:
         self.primary = Member(os.path.join(folder, "p0"), keeps_data, self.switch, 0)
         self.members = [self.primary] + [Member(os.path.join(folder, f"p{i}"), keeps_data, self.switch, i, self.primary)
                                          for i in (1, 2)]
+        self.epoch = 0
         self.sentinels = [Sentinel(os.path.join(folder, f"s{i}"), self.switch, 3 + i, self.primary) for i in range(3)]
         self.url = "redis+sentinel://" + ",".join(f"127.0.0.1:{one.port}" for one in self.sentinels) + "/" + SERVICE
 
@@ -117,7 +125,7 @@ class Guarded:
         primary = self.named()
         if not primary or not primary.is_primary():
             return False
-        self.primary = primary
+        self.primary, self.epoch = primary, max(one.epoch() for one in self.sentinels)
         for one in self.members:
             if one is not primary and (one.is_primary() or one.leader is not primary):
                 one.follow(primary)
@@ -128,14 +136,23 @@ class Guarded:
 class SentinelNemesis(Nemesis):
     """Each strike ends when all are well again; if another is the primary then, what had no copy is lost."""
 
+    def look(self):
+        before = self.server.epoch
+        self.server.settle()
+        if self.server.epoch != before:
+            self.note_election()
+        self.looked, self.looked_wall = now(), time.time_ns() // 1000
+
     def strike(self, what):
-        begin, wall, before = now(), time.time_ns() // 1000, self.server.primary
+        self.look()
+        begin, wall, before = now(), time.time_ns() // 1000, self.server.epoch
         self.elected = 0
         try:
             super().strike(what)
         finally:
             self.server.settle()
-            self.note_failover(what, begin, wall, self.server.primary is not before)
+            self.note_failover(what, begin, wall, self.server.epoch != before)
+            self.looked, self.looked_wall = now(), time.time_ns() // 1000
 
     def await_election(self, old, sentinels=None):
         wait_for(lambda: any(one.process and one.named() != old.port for one in sentinels or self.server.sentinels),

@@ -22,8 +22,9 @@ start_server() {
 	"$program" --port 0 --unixsocket "$SERVER_SOCKET" --save '' --dir "$folder" "$@" >"$folder/log" 2>&1 </dev/null &
 	SERVER_PID=$!
 	for ((tries = 0; tries < 600; tries++)); do
-		# The socket is this server's: nobody else knows the folder.
-		[ -S "$SERVER_SOCKET" ] && return 0
+		# The socket is this server's: nobody else knows the folder. It is there for a moment before it can be
+		# connected to.
+		grep -q -i 'ready to accept connections' "$folder/log" && return 0
 		kill -0 "$SERVER_PID" 2>/dev/null || break
 		sleep 0.05
 	done
