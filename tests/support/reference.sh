@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# redis-lock-py for tests that are scripts, in a virtual environment that is kept for the next time.
+# redis-lock-py for tests that are scripts, in a virtual environment that is kept for the next time. It is made once, by
+# whoever is the first of them.
 
 REFERENCE_PYTHON=
 
 # need_reference FOLDER: sets REFERENCE_PYTHON; ends with 77 where it can't be had.
 need_reference() {
-	local folder=$1 python= candidate
+	local folder=$1 candidate making python=''
 	for candidate in /usr/bin/python3 python3; do
 		if "$candidate" -c 'import venv, ensurepip' 2>/dev/null; then
 			python=$candidate
@@ -18,6 +19,8 @@ need_reference() {
 		echo "SKIP: no Python with venv"
 		exit 77
 	fi
+	exec {making}>"$folder.lock"
+	flock "$making"
 	if ! "$folder/bin/python" -c 'import redis_lock' 2>/dev/null; then
 		rm -rf "$folder"
 		"$python" -m venv "$folder" || {
@@ -29,6 +32,7 @@ need_reference() {
 			exit 77
 		}
 	fi
+	exec {making}>&-
 	# shellcheck disable=SC2034
 	REFERENCE_PYTHON=$folder/bin/python
 }
