@@ -45,15 +45,16 @@ static void warm_up(void)
 	redislock_lock_free(lock);
 }
 
-/* The first request is stuck, or one before it. The call and its connection give up in one moment: which is first is
- * all the same. */
-#define assert_at_the_second_try(call)                                                                                 \
-	do {                                                                                                           \
-		int32_t test_tried = (call);                                                                           \
-		if (test_tried == REDISLOCK_TIMEOUT)                                                                   \
-			test_tried = (call);                                                                           \
-		assert_int_equal(test_tried, REDISLOCK_OK);                                                            \
-	} while (0)
+/* The first request of it is stuck. The call and its connection give up in one moment: which is first is all the same.
+ */
+static void extend_at_the_second_try(redislock_lock *lock, int64_t ttl_ms)
+{
+	int32_t status = redislock_lock_extend(lock, ttl_ms);
+
+	if (status == REDISLOCK_TIMEOUT)
+		status = redislock_lock_extend(lock, ttl_ms);
+	assert_int_equal(status, REDISLOCK_OK);
+}
 
 static void deliver_one(void)
 {
@@ -109,7 +110,8 @@ static int64_t hand_on_a_late_ticket(void)
 	test_eventually(proxy_held(proxy) == 1);
 	assert_status(redislock_lock_release(holder), REDISLOCK_OK);
 	assert_status(waiter_join(&waiter), REDISLOCK_OK);
-	assert_at_the_second_try(redislock_lock_release(lock));
+	/* It is behind the poll, and gives up when its connection does, or comes too late for the hand-off lease. */
+	test_eventually(redislock_lock_release(lock) != REDISLOCK_TIMEOUT);
 	assert_status(redislock_lock_acquire(holder), REDISLOCK_OK);
 	deliver_one();
 	assert_int_equal(test_queue(&server, "ticket"), 1);
@@ -144,7 +146,7 @@ static void late_lock_and_late_extension_leave_no_lock_for_ever(void **state)
 	start_stuck(&waiter, lock, "5779");
 	assert_status(waiter_join(&waiter), REDISLOCK_OK);
 	proxy_hold(proxy, PROXY_REQUESTS, "\r\n-1\r\n");
-	assert_at_the_second_try(redislock_lock_extend(lock, REDISLOCK_NO_EXPIRY));
+	extend_at_the_second_try(lock, REDISLOCK_NO_EXPIRY);
 	assert_int_equal(proxy_held(proxy), 2);
 	assert_status(redislock_lock_release(lock), REDISLOCK_OK);
 	assert_int_equal(test_pttl(&server, "for-ever"), -2);
@@ -193,7 +195,7 @@ static void late_extension_shortens_nothing_that_is_believed(void **state)
 	(void)state;
 	assert_status(redislock_lock_acquire(lock), REDISLOCK_OK);
 	proxy_hold(proxy, PROXY_REQUESTS, "5780");
-	assert_at_the_second_try(redislock_lock_extend(lock, 5780));
+	extend_at_the_second_try(lock, 5780);
 	assert_status(redislock_lock_extend(lock, 30000), REDISLOCK_OK);
 	assert_true(redislock_lock_remaining_ms(lock) <= 5780);
 	deliver_one();
