@@ -147,12 +147,16 @@ class ClusterNemesis(Nemesis):
         self.rest_until = {}  # of nodes
         self.primaries = set(self.server.primaries())
 
-    def look(self, struck=()):
+    def look(self):
         self.server.settle()
+        self.see()
+
+    def see(self, struck=()):
         primaries = set(self.server.primaries())
         if elected := primaries - self.primaries - set(struck):
             self.note_election(name for node in elected for name in self.server.names_of(node, self.names))
-        self.primaries, self.looked, self.looked_wall = primaries, now(), time.time_ns() // 1000
+        self.primaries = primaries
+        self.all_is_well()
 
     def strike(self, what):
         self.look()
@@ -165,7 +169,7 @@ class ClusterNemesis(Nemesis):
             # What the replica was not told of any more is lost.
             replaced = self.elected > 0 or bool(self.primary) and not self.primary.is_primary()
             self.note_failover(what, begin, wall, replaced, self.concerned)
-            self.look(self.shard)
+            self.see(self.shard)
             if self.primary:
                 for node in self.shard:
                     self.rest_until[node] = time.monotonic() + REST_SECONDS

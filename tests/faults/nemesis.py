@@ -39,7 +39,7 @@ class Nemesis:
         self.pace, self.server, self.workers, self.proxy, self.names = pace, server, workers, proxy, names
         self.undos, self.order, self.count, self.delays = [], itertools.count(), 0, 0
         self.elected, self.in_order = 0, False  # of the strike that goes on
-        self.looked, self.looked_wall = now(), time.time_ns() // 1000  # when the servers were last seen all well
+        self.all_is_well()
         self.file = open(os.path.join(folder, "strikes"), "w", encoding="ascii")
 
     # ---- writing down ----
@@ -55,6 +55,10 @@ class Nemesis:
         strike = Strike(what, target, begin, now(), loses_data, wall_begin, time.time_ns() // 1000, **more)
         self.file.write(json.dumps(dataclasses.asdict(strike)) + "\n")
         self.count += 1
+
+    def all_is_well(self):
+        """It was so when the servers were last seen."""
+        self.looked, self.looked_wall = now(), time.time_ns() // 1000
 
     def look(self):
         """What has become of the servers while nobody looked."""

@@ -141,7 +141,7 @@ class SentinelNemesis(Nemesis):
         self.server.settle()
         if self.server.epoch != before:
             self.note_election()
-        self.looked, self.looked_wall = now(), time.time_ns() // 1000
+        self.all_is_well()
 
     def strike(self, what):
         self.look()
@@ -152,7 +152,7 @@ class SentinelNemesis(Nemesis):
         finally:
             self.server.settle()
             self.note_failover(what, begin, wall, self.server.epoch != before)
-            self.looked, self.looked_wall = now(), time.time_ns() // 1000
+            self.all_is_well()
 
     def await_election(self, old, sentinels=None):
         wait_for(lambda: any(one.process and one.named() != old.port for one in sentinels or self.server.sentinels),

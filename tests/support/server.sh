@@ -19,6 +19,7 @@ start_server() {
 	SERVER_SOCKET=$folder/socket
 	# shellcheck disable=SC2034
 	SERVER_URL=unix://$SERVER_SOCKET
+	: >"$folder/log"
 	"$program" --port 0 --unixsocket "$SERVER_SOCKET" --save '' --dir "$folder" "$@" >"$folder/log" 2>&1 </dev/null &
 	SERVER_PID=$!
 	for ((tries = 0; tries < 600; tries++)); do
